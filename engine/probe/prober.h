@@ -1,0 +1,86 @@
+/* The probes of one worker: a slab of slots, each the state machine of one target from its name to
+ * its record. Runs on the worker's thread, driven by the events of its loop; never blocks.
+ *
+ *     resolve ─▶ connect ─▶ wait ─▶ handshake or grab ─▶ judge, record ─▶ close
+ *
+ * Slots that wait for a SYN's answer are many and small; handshakes, which have buffers, keys and
+ * cache lines to keep warm, are few: a connected slot waits until one of the conversations is free.
+ */
+#ifndef ENGINE_PROBE_PROBER_H
+#define ENGINE_PROBE_PROBER_H
+
+#include "engine/base/error.h"
+#include "engine/probe/judge.h"
+#include "engine/probe/target.h"
+#include "engine/record/record.h"
+
+#include <stdatomic.h>
+
+struct io;
+struct io_event;
+struct resolver_hosts;
+struct tls_client;
+struct tls_grab_profile;
+struct trust_store;
+struct prober;
+
+/* Made before the workers start, read-only then, shared by all of them. */
+struct prober_settings {
+    enum plan plan;
+    uint32_t slots, conversations; /* of each worker */
+    uint32_t dns_timeout_ms, connect_timeout_ms, handshake_timeout_ms, total_timeout_ms;
+    bool all_addresses; /* probe every address of a name, not the first that answers */
+    bool allow_common_name;
+    bool prefer_v4;
+    const char *dns_servers; /* NULL for those of resolv.conf */
+    const struct resolver_hosts *hosts;
+    const struct tls_client *client;        /* for PLAN_HANDSHAKE */
+    const struct tls_grab_profile *profile; /* for PLAN_GRAB and the fallback */
+    const struct trust_store *roots;        /* NULL: chains are not verified */
+    struct judge_policy policy;
+};
+
+/* Counted by one thread, read by others; all only grow, but for `busy` and `handshakes`. */
+struct prober_statistics {
+    uint64_t started, finished,
+        further; /* targets, records; records beyond the first of a target */
+    uint64_t outcomes[OUTCOME_COUNT], statuses[STATUS_COUNT], findings[FINDING_COUNT];
+    uint64_t connections, bytes_received, back_pressure;
+    uint64_t busy, handshakes; /* slots and conversations in use */
+};
+
+struct prober_config {
+    const struct prober_settings *settings;
+    uint64_t seed;
+    /* Takes over the reference to a finished record. */
+    void (*publish)(void *owner, struct probe_record *record);
+    void *owner;
+};
+
+enum error prober_open(struct prober **out, const struct prober_config *config,
+                       struct failure *failure);
+/* Nothing may be busy. */
+void prober_close(struct prober *prober);
+
+/* True when prober_start may be called. */
+bool prober_has_room(const struct prober *prober);
+void prober_start(struct prober *prober, const struct target *target);
+
+/* One loop: submits, waits at most `wait_ms` for events, handles them and what is overdue. */
+enum error prober_step(struct prober *prober, uint32_t wait_ms);
+
+/* Ends every probe; their records come at once, their slots are free after some steps. */
+void prober_cancel(struct prober *prober);
+
+/* A record for a target that is never started. */
+void prober_refuse(struct prober *prober, const struct target *target);
+
+uint32_t prober_busy(const struct prober *prober);
+
+/* Ends the wait of prober_step; from any thread. */
+void prober_wake(struct prober *prober);
+
+/* Adds this prober's counts to `out`; from any thread. */
+void prober_statistics_add(const struct prober *prober, struct prober_statistics *out);
+
+#endif

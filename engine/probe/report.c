@@ -1,0 +1,195 @@
+#include "engine/probe/report.h"
+
+#include "engine/x509/name_match.h"
+#include "engine/x509/trust.h"
+
+enum { TEXT_ESTIMATE_BYTES = 2048 };
+
+static void fill_target(struct probe_record *record, const struct report *report) {
+    const struct target *target = report->target;
+    struct arena *arena = &record->head.memory;
+    struct slice name = target_name(target);
+    char text[ADDRESS_TEXT_MAX];
+
+    if (name.len) {
+        record->sni = record->host = arena_copy(arena, name);
+    } else {
+        struct slice address = {(const uint8_t *)text, address_format(&target->address, text)};
+        record->host = arena_copy(arena, address);
+    }
+    record->address = report->address;
+    record->port = target->port;
+    record->protocol = slice_of("tls");
+    struct address *addresses =
+        report->address_count ? arena_take(arena, report->address_count * sizeof *report->addresses)
+                              : NULL;
+    if (!addresses)
+        return;
+    memcpy(addresses, report->addresses, report->address_count * sizeof *report->addresses);
+    record->addresses = addresses;
+    record->address_count = report->address_count;
+}
+
+static void fill_tls(struct probe_record *record, const struct tls_observation *seen) {
+    record->has_tls = seen->version || seen->alert_received;
+    record->tls.version = seen->version;
+    record->tls.cipher = seen->cipher;
+    record->tls.group = seen->group;
+    record->tls.alpn = arena_copy(&record->head.memory, (struct slice){seen->alpn, seen->alpn_len});
+    record->tls.client_certificate_requested = seen->client_certificate_requested;
+    record->tls.ocsp_stapled = seen->ocsp_stapled;
+    record->tls.key_proven = seen->key_proven;
+    record->tls.alert_received = seen->alert_received;
+    record->tls.alert = seen->alert;
+    record->tls.sct_count = seen->sct_count;
+}
+
+static void fill_name(struct slice *out, struct slice name, struct arena *arena,
+                      struct buffer *scratch) {
+    scratch->len = 0;
+    certificate_name_text(name, scratch);
+    *out = arena_copy(arena, buffer_slice(scratch));
+}
+
+/* The certificates behind the leaf, and the earliest end over all that can be read. */
+static void fill_chain(struct probe_record *record, const struct tls_observation *seen) {
+    struct arena *arena = &record->head.memory;
+    uint32_t count = seen->certificate_count - 1u;
+    struct chain_link *links = count ? arena_take(arena, count * sizeof *links) : NULL;
+    struct buffer scratch;
+
+    if (!links)
+        return;
+    buffer_init(&scratch);
+    memset(links, 0, count * sizeof *links);
+    for (uint32_t i = 0; i < count; i++) {
+        struct certificate certificate;
+        links[i].der = arena_copy(arena, seen->certificates[i + 1]);
+        certificate_sha256(links[i].der, links[i].fingerprint_sha256);
+        if (certificate_decode(links[i].der, &certificate) != CERTIFICATE_OK) {
+            record->findings |= UINT64_C(1) << FINDING_CHAIN_UNREADABLE;
+            continue;
+        }
+        links[i].readable = true;
+        links[i].not_after = certificate.not_after;
+        fill_name(&links[i].subject, certificate.subject, arena, &scratch);
+        fill_name(&links[i].issuer, certificate.issuer, arena, &scratch);
+        if (certificate.not_after < record->earliest_not_after)
+            record->earliest_not_after = certificate.not_after;
+    }
+    record->chain = links;
+    record->chain_count = count;
+    buffer_deinit(&scratch);
+}
+
+static void fill_name_match(struct probe_record *record, const struct report *report,
+                            const struct certificate *certificate) {
+    struct name_match_options options = {.allow_common_name = report->settings->allow_common_name};
+    struct slice matched = {NULL, 0};
+    struct buffer scratch;
+
+    buffer_init(&scratch);
+    record->has_trust = true;
+    record->trust.name_checked = true;
+    if (report->target->name_len)
+        record->trust.name_matches =
+            name_match_host(certificate, target_name(report->target), &options, &scratch, &matched);
+    else
+        record->trust.name_matches =
+            name_match_address(certificate, &report->target->address, &matched);
+    /* Of an address SAN the matched name is binary: the host says it in text already. */
+    if (record->trust.name_matches)
+        record->trust.matched_name =
+            report->target->name_len ? arena_copy(&record->head.memory, matched) : record->host;
+    buffer_deinit(&scratch);
+}
+
+static void fill_trust(struct probe_record *record, const struct report *report,
+                       struct trust_checker *trust) {
+    if (!trust || !report->settings->roots || report->plan != PLAN_HANDSHAKE)
+        return;
+    struct trust_verdict verdict = trust_check(
+        trust, report->seen->certificates, report->seen->certificate_count, report->now_ms / 1000);
+    record->trust.trusted = verdict.error == TRUST_OK;
+    record->trust.chain_not_after = verdict.chain_not_after;
+    if (verdict.error != TRUST_OK)
+        record->trust.error = slice_of(trust_error_name(verdict.error));
+    if (verdict.error == TRUST_WEAK_KEY)
+        record->findings |= UINT64_C(1) << FINDING_WEAK_KEY;
+}
+
+static bool key_is_weak(const struct certificate *certificate) {
+    bool rsa = certificate->key_type == KEY_RSA || certificate->key_type == KEY_RSA_PSS;
+    return (rsa && certificate->key_bits < 2048) || certificate->key_type == KEY_DSA;
+}
+
+static void fill_findings(struct probe_record *record, const struct certificate *certificate) {
+    if (key_is_weak(certificate))
+        record->findings |= UINT64_C(1) << FINDING_WEAK_KEY;
+    if (certificate_signature_is_weak(certificate))
+        record->findings |= UINT64_C(1) << FINDING_WEAK_SIGNATURE;
+    if (!certificate->has_subject_alt_name)
+        record->findings |= UINT64_C(1) << FINDING_NO_SUBJECT_ALT_NAME;
+}
+
+/* A leaf that cannot be parsed is reported with its bytes and the reason. */
+static void fill_unparsable(struct probe_record *record, struct slice der,
+                            enum certificate_error error) {
+    record->unparsable_der = der;
+    record->error = slice_of(certificate_error_text(error));
+    if (record->outcome == OUTCOME_OK || record->outcome == OUTCOME_TLS_FAILED)
+        record->outcome = OUTCOME_CERTIFICATE_UNPARSABLE;
+}
+
+static void fill_certificate(struct probe_record *record, const struct report *report,
+                             struct trust_checker *trust) {
+    const struct tls_observation *seen = report->seen;
+    struct certificate certificate;
+
+    if (!seen->certificate_count)
+        return;
+    struct slice der = arena_copy(&record->head.memory, seen->certificates[0]);
+    enum certificate_error error = certificate_decode(der, &certificate);
+    if (error != CERTIFICATE_OK) {
+        fill_unparsable(record, der, error);
+        return;
+    }
+    record->has_certificate =
+        certificate_fields_fill(&certificate, &record->head.memory, &record->certificate);
+    record->earliest_not_after = certificate.not_after;
+    fill_chain(record, seen);
+    fill_name_match(record, report, &certificate);
+    fill_trust(record, report, trust);
+    fill_findings(record, &certificate);
+}
+
+static size_t expected_bytes(const struct report *report) {
+    size_t bytes = TEXT_ESTIMATE_BYTES + report->error.len + report->target->name_len;
+    for (uint32_t i = 0; report->seen && i < report->seen->certificate_count; i++)
+        bytes += report->seen->certificates[i].len;
+    return bytes;
+}
+
+struct probe_record *report_record(const struct report *report, struct trust_checker *trust) {
+    struct probe_record *record = probe_record_new(expected_bytes(report));
+
+    if (!record)
+        return NULL;
+    fill_target(record, report);
+    record->time_ms = report->started_ms;
+    record->plan = report->plan;
+    record->attempt = report->attempt;
+    record->outcome = report->outcome;
+    record->stage = report->stage;
+    record->error =
+        arena_copy(&record->head.memory, slice_first(report->error, LIMIT_ERROR_TEXT_BYTES));
+    record->timing = report->timing;
+    if (report->fallback)
+        record->findings |= UINT64_C(1) << FINDING_HANDSHAKE_FALLBACK;
+    if (report->seen) {
+        fill_tls(record, report->seen);
+        fill_certificate(record, report, trust);
+    }
+    judge_record(record, &report->settings->policy, report->now_ms);
+    return record;
+}

@@ -1,0 +1,23 @@
+/* What is to be probed: one line of a list, one address of a block, one argument times one port. A
+ * plain value of fixed size, so that it travels through the work ring by copy, without a heap. */
+#ifndef ENGINE_PROBE_TARGET_H
+#define ENGINE_PROBE_TARGET_H
+
+#include "engine/base/address.h"
+#include "engine/base/limits.h"
+
+struct target {
+    struct address address; /* to connect to; ADDRESS_NONE when the name must be resolved first */
+    uint16_t port;
+    uint8_t protocol; /* index into the table of protocols, 0 is plain TLS */
+    uint8_t name_len;
+    /* DNS name in lower-case A-labels without trailing dot, terminated; empty for a bare address */
+    char name[LIMIT_HOST_NAME_BYTES + 1];
+};
+
+/* The name as a slice: SNI, name check and the record's host use it. */
+static inline struct slice target_name(const struct target *target) {
+    return (struct slice){(const uint8_t *)target->name, target->name_len};
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* Finished records on their way from the workers to one sink: a bounded ring per worker, joined at
+ * the consumer. Each ring has one producer (its worker) and one consumer (the sink's thread).
+ *
+ * Policy when full: wait. A push that finds its ring full fails, and the worker keeps the batch and
+ * takes no new targets until a later push succeeds. Closing is the end of the stream: the consumer
+ * gets BATCH_CLOSED once every producer has closed its ring and all rings are empty. */
+#ifndef ENGINE_QUEUE_BATCH_QUEUE_H
+#define ENGINE_QUEUE_BATCH_QUEUE_H
+
+#include "engine/base/buffer.h"
+
+struct batch_queue;
+
+/* Whole records, encoded for the sink; `bytes` is empty for a sink that only counts. One owner at a
+ * time: the worker, then the queue, then the sink. */
+struct batch {
+    struct buffer bytes;
+    uint32_t records;
+};
+
+/* NULL when there is no memory. */
+struct batch *batch_new(void);
+void batch_free(struct batch *batch);
+
+/* `capacity` of each ring: a power of two, at least 4. NULL when there is no memory. */
+struct batch_queue *batch_queue_new(uint32_t producers, uint32_t capacity);
+/* Frees what is still in it, too. */
+void batch_queue_free(struct batch_queue *queue);
+
+/* False when the producer's ring is full; the batch then stays with the caller. Never blocks. */
+bool batch_queue_push(struct batch_queue *queue, uint32_t producer, struct batch *batch);
+
+/* No push may follow. */
+void batch_queue_close(struct batch_queue *queue, uint32_t producer);
+
+enum batch_pop { BATCH_POPPED, BATCH_TIMEOUT, BATCH_CLOSED };
+
+/* For the consumer alone; waits at most `wait_ms`. Takes from the rings in turn. */
+enum batch_pop batch_queue_pop(struct batch_queue *queue, uint32_t wait_ms, struct batch **out);
+
+/* How many batches wait; how often a push found no room. For any thread. */
+struct batch_queue_metrics {
+    uint64_t waiting, capacity, full_total;
+};
+struct batch_queue_metrics batch_queue_metrics(const struct batch_queue *queue);
+
+#endif

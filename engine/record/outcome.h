@@ -1,0 +1,66 @@
+/* The words of a record: how far a probe came, how it ended, and what is wrong with what it found.
+ * The names are part of the format that users parse: add, never rename. */
+#ifndef ENGINE_RECORD_OUTCOME_H
+#define ENGINE_RECORD_OUTCOME_H
+
+#include <stdint.h>
+
+enum outcome {
+    OUTCOME_OK,
+    OUTCOME_DNS_FAILED,
+    OUTCOME_REFUSED,
+    OUTCOME_UNREACHABLE,
+    OUTCOME_TIMEOUT,
+    OUTCOME_RESET,
+    OUTCOME_STARTTLS_REFUSED,
+    OUTCOME_PROTOCOL_ERROR,
+    OUTCOME_TLS_ALERT,
+    OUTCOME_TLS_FAILED,
+    OUTCOME_CERTIFICATE_UNPARSABLE,
+    OUTCOME_TOO_LARGE,
+    OUTCOME_BLOCKED,
+    OUTCOME_CANCELLED,
+    OUTCOME_COUNT,
+};
+
+enum stage { STAGE_DNS, STAGE_CONNECT, STAGE_STARTTLS, STAGE_HANDSHAKE, STAGE_DONE, STAGE_COUNT };
+
+enum status {
+    STATUS_UNKNOWN,
+    STATUS_OK,
+    STATUS_WARNING,
+    STATUS_CRITICAL,
+    STATUS_ERROR,
+    STATUS_COUNT
+};
+
+enum plan { PLAN_HANDSHAKE, PLAN_GRAB, PLAN_COUNT };
+
+/* Bits of a record's findings. */
+enum finding {
+    FINDING_EXPIRED,
+    FINDING_NOT_YET_VALID,
+    FINDING_EXPIRES_SOON,         /* within a threshold, not expired */
+    FINDING_CHAIN_EXPIRES_SOONER, /* an intermediate ends before the leaf does, and within a
+                                     threshold */
+    FINDING_SELF_SIGNED,
+    FINDING_UNTRUSTED, /* trust.error says why */
+    FINDING_NAME_MISMATCH,
+    FINDING_NO_SUBJECT_ALT_NAME,
+    FINDING_WEAK_KEY,
+    FINDING_WEAK_SIGNATURE,
+    FINDING_OLD_PROTOCOL,       /* TLS 1.1 or older was the best it gave */
+    FINDING_HANDSHAKE_FALLBACK, /* the handshake failed, the certificate was read by grab */
+    FINDING_CLIENT_CERTIFICATE_REQUESTED,
+    FINDING_CHAIN_UNREADABLE, /* a certificate behind the leaf cannot be parsed */
+    FINDING_COUNT,
+};
+
+const char *outcome_name(enum outcome outcome);
+const char *stage_name(enum stage stage);
+const char *status_name(enum status status);
+const char *plan_name(enum plan plan);
+const char *finding_name(enum finding finding);
+const char *finding_summary(enum finding finding); /* one sentence for a person */
+
+#endif

@@ -1,0 +1,38 @@
+#include "engine/record/record.h"
+
+#include <assert.h>
+
+void record_get(struct record *record) {
+    uint32_t before = atomic_fetch_add_explicit(&record->references, 1, memory_order_relaxed);
+    assert(before > 0);
+    (void)before;
+}
+
+void record_put(struct record *record) {
+    uint32_t before = atomic_fetch_sub_explicit(&record->references, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before == 1) {
+        /* the record lies in its own arena, so the arena must be freed from a copy */
+        struct arena memory = record->memory;
+        arena_deinit(&memory);
+    }
+}
+
+struct probe_record *probe_record_new(size_t bytes) {
+    struct arena memory;
+
+    if (bytes > SIZE_MAX - sizeof(struct probe_record) ||
+        !arena_init(&memory, sizeof(struct probe_record) + bytes))
+        return NULL;
+    struct probe_record *record = arena_take(&memory, sizeof *record);
+    if (!record) {
+        arena_deinit(&memory);
+        return NULL;
+    }
+    *record = (struct probe_record){
+        .head = {.kind = &probe_record_kind, .memory = memory},
+        .timing = {-1, -1, -1, -1, -1},
+    };
+    atomic_init(&record->head.references, 1);
+    return record;
+}

@@ -1,0 +1,129 @@
+/* A record: what is reported of one target, built once, never changed after, shared by reference
+ * count.
+ *
+ * Each kind of record has a table of its fields (fields.h). A record is made by one thread; once it
+ * is published, every thread may read it, and the last record_put frees it. All slices of a record
+ * point into its own arena or to static text. */
+#ifndef ENGINE_RECORD_RECORD_H
+#define ENGINE_RECORD_RECORD_H
+
+#include "engine/base/address.h"
+#include "engine/base/arena.h"
+#include "engine/record/outcome.h"
+
+#include <stdatomic.h>
+
+struct record_kind; /* fields.h */
+
+struct record {
+    _Atomic uint32_t references;
+    const struct record_kind *kind;
+    struct arena memory;
+};
+
+void record_get(struct record *record);
+void record_put(struct record *record);
+
+/* A certificate as records show it: the texts and hashes of an engine/x509 certificate. */
+struct certificate_fields {
+    struct slice der;
+    struct slice subject, subject_cn, issuer, issuer_cn,
+        issuer_o;                  /* UTF-8; empty where there is none */
+    struct slice serial;           /* content of the INTEGER */
+    int64_t not_before, not_after; /* seconds since 1970 */
+    int32_t lifetime_days;
+    struct slice_list dns_names, emails, uris; /* untrusted bytes */
+    const struct address *ip_addresses;
+    uint32_t ip_address_count;
+    uint32_t names_total; /* more than listed when over the limit */
+    uint8_t fingerprint_sha256[32], fingerprint_sha1[20], tbs_sha256[32], spki_sha256[32];
+    bool has_tbs_sha256, has_spki_sha256;
+    struct slice key_type; /* static text */
+    uint16_t key_bits;
+    struct slice signature_algorithm;
+    bool is_ca, self_signed;
+    struct slice_list ocsp_urls, crl_urls;
+};
+
+struct certificate;
+
+/* Fills `out` from a decoded certificate; texts go into `arena`, slices into the DER stay where
+ * they are, so the DER must live as long as the arena does. False when there is no memory. */
+bool certificate_fields_fill(const struct certificate *certificate, struct arena *arena,
+                             struct certificate_fields *out);
+
+/* One certificate of the chain behind the leaf. */
+struct chain_link {
+    struct slice der;
+    bool readable;                /* when false, only der and fingerprint are there */
+    struct slice subject, issuer; /* RFC 4514 text */
+    int64_t not_after;
+    uint8_t fingerprint_sha256[32];
+};
+
+/* Times in microseconds; -1 where the stage was not reached. */
+struct probe_timing {
+    int64_t dns_us, connect_us, starttls_us, handshake_us, total_us;
+};
+
+struct probe_record {
+    struct record head;
+    int64_t time_ms;        /* when the probe began, since 1970 */
+    struct slice host;      /* as it was given: a name or an address */
+    struct address address; /* that was connected to; family ADDRESS_NONE when none */
+    uint16_t port;
+    struct slice protocol; /* static text: "tls" */
+    struct slice sni;      /* empty when none was sent */
+    enum plan plan;        /* that gave the result */
+    uint16_t attempt;      /* 1 for the first connection to this target, 2 for the next ... */
+    enum outcome outcome;
+    enum stage stage;   /* the last one entered; STAGE_DONE when all went through */
+    struct slice error; /* human words, may quote the peer; empty when there is nothing to say */
+    const struct address *addresses; /* all that the name resolved to */
+    uint32_t address_count;
+    struct probe_timing timing;
+
+    bool has_tls;
+    struct {
+        uint16_t version, cipher, group;
+        struct slice alpn;
+        bool client_certificate_requested, ocsp_stapled, key_proven, alert_received;
+        uint16_t sct_count;
+        uint8_t alert;
+    } tls;
+
+    bool has_certificate; /* the leaf was received and could be parsed */
+    struct certificate_fields certificate;
+    struct slice
+        unparsable_der; /* the leaf's bytes when it could not be parsed; the reason is in `error` */
+    const struct chain_link *chain; /* behind the leaf, in the order sent */
+    uint32_t chain_count;
+
+    bool has_trust;
+    struct {
+        bool trusted, name_checked, name_matches;
+        struct slice error; /* static text, engine/x509/trust.h; empty when trusted */
+        struct slice matched_name;
+        int64_t chain_not_after; /* earliest on the verified path; 0 when not trusted */
+    } trust;
+    int64_t earliest_not_after; /* over the leaf and all that was sent; 0 when there is no
+                                   certificate */
+
+    bool has_days_left;
+    double days_left; /* of the leaf; negative when expired */
+    enum status status;
+    uint64_t findings; /* bits 1 << enum finding */
+};
+
+/* NULL when there is no memory. `bytes` is how much text and DER is expected to go into its arena.
+ */
+struct probe_record *probe_record_new(size_t bytes);
+
+extern const struct record_kind probe_record_kind;
+
+/* The record as a probe's; NULL when it is of another kind. */
+static inline const struct probe_record *probe_record_of(const struct record *record) {
+    return record->kind == &probe_record_kind ? (const struct probe_record *)record : NULL;
+}
+
+#endif

@@ -1,0 +1,393 @@
+#include "engine/tls/handshake.h"
+
+#include <openssl/bio.h>
+#include <openssl/bytestring.h>
+#include <openssl/err.h>
+#include <openssl/nid.h>
+#include <openssl/pool.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tls_client {
+    SSL_CTX *context;
+    BIO_METHOD *method;
+};
+
+enum {
+    SNI_MAX = 253,
+    BYTES_IN_MAX = LIMIT_FLIGHT_BYTES * 2,
+};
+
+static const uint16_t signature_algorithms[] = {
+    SSL_SIGN_ECDSA_SECP256R1_SHA256,
+    SSL_SIGN_ECDSA_SECP384R1_SHA384,
+    SSL_SIGN_ECDSA_SECP521R1_SHA512,
+    SSL_SIGN_ED25519,
+    SSL_SIGN_RSA_PSS_RSAE_SHA256,
+    SSL_SIGN_RSA_PSS_RSAE_SHA384,
+    SSL_SIGN_RSA_PSS_RSAE_SHA512,
+    SSL_SIGN_RSA_PKCS1_SHA256,
+    SSL_SIGN_RSA_PKCS1_SHA384,
+    SSL_SIGN_RSA_PKCS1_SHA512,
+    SSL_SIGN_ECDSA_SHA1,
+    SSL_SIGN_RSA_PKCS1_SHA1,
+};
+
+static const int groups[] = {NID_X25519, NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
+
+/* The BIO: reads what is left of the input, appends to the output. */
+
+static int transport_read(BIO *bio, char *out, int len) {
+    struct tls_handshake *handshake = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (len <= 0)
+        return 0;
+    size_t count = handshake->input.len < (size_t)len ? handshake->input.len : (size_t)len;
+    if (count == 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    memcpy(out, handshake->input.ptr, count);
+    handshake->input.ptr += count;
+    handshake->input.len -= count;
+    return (int)count;
+}
+
+static int transport_write(BIO *bio, const char *bytes, int len) {
+    struct tls_handshake *handshake = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (len <= 0)
+        return 0;
+    buffer_add(handshake->output, bytes, (size_t)len);
+    if (handshake->output->failed) {
+        handshake->status = TLS_NO_MEMORY;
+        return -1;
+    }
+    return len;
+}
+
+static long transport_control(BIO *bio, int command, long number, void *pointer) {
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+/* What is seen on the way, before BoringSSL judges it. */
+
+static void see_server_hello(struct tls_handshake *handshake, CBS body) {
+    uint16_t version, cipher;
+    CBS session_id;
+    if (!CBS_get_u16(&body, &version) || !CBS_skip(&body, SSL3_RANDOM_SIZE) ||
+        !CBS_get_u8_length_prefixed(&body, &session_id) || !CBS_get_u16(&body, &cipher))
+        return;
+    handshake->seen.version = cipher >> 8 == 0x13 ? TLS1_3_VERSION : version;
+    handshake->seen.cipher = cipher;
+}
+
+static void see_certificates(struct tls_handshake *handshake, CBS body) {
+    struct tls_observation *seen = &handshake->seen;
+    bool tls13 = SSL_version(handshake->ssl) >= TLS1_3_VERSION;
+    CBS context, list, der, extensions;
+    if (seen->certificates_sent || (tls13 && !CBS_get_u8_length_prefixed(&body, &context)) ||
+        !CBS_get_u24_length_prefixed(&body, &list))
+        return;
+    while (CBS_get_u24_length_prefixed(&list, &der) &&
+           (!tls13 || CBS_get_u16_length_prefixed(&list, &extensions))) {
+        if (seen->certificates_sent < UINT16_MAX)
+            seen->certificates_sent++;
+        if (seen->certificate_count == LIMIT_CHAIN_CERTIFICATES)
+            continue;
+        CRYPTO_BUFFER *held = CRYPTO_BUFFER_new_from_CBS(&der, NULL);
+        if (!held) {
+            handshake->status = TLS_NO_MEMORY;
+            return;
+        }
+        handshake->held[seen->certificate_count] = held;
+        seen->certificates[seen->certificate_count++] =
+            (struct slice){CRYPTO_BUFFER_data(held), CRYPTO_BUFFER_len(held)};
+    }
+}
+
+/* The raw message rather than SSL_get0_peer_certificates, which has nothing when BoringSSL cannot
+ * parse the leaf. */
+static void on_message(int is_write, int version, int content_type, const void *bytes, size_t len,
+                       SSL *ssl, void *arg) {
+    struct tls_handshake *handshake = SSL_get_app_data(ssl);
+    CBS message, body;
+    uint8_t type;
+    (void)version;
+    (void)arg;
+    CBS_init(&message, bytes, len);
+    if (is_write || content_type != SSL3_RT_HANDSHAKE || !CBS_get_u8(&message, &type) ||
+        !CBS_get_u24_length_prefixed(&message, &body))
+        return;
+    bool greeted = SSL_get_pending_cipher(ssl) != NULL;
+    if (type == SSL3_MT_SERVER_HELLO)
+        see_server_hello(handshake, body);
+    else if (type == SSL3_MT_CERTIFICATE && greeted)
+        see_certificates(handshake, body);
+    else if (type == SSL3_MT_CERTIFICATE_REQUEST && greeted)
+        handshake->seen.client_certificate_requested = true;
+}
+
+static enum ssl_verify_result_t accept_any(SSL *ssl, uint8_t *alert) {
+    (void)ssl;
+    (void)alert;
+    return ssl_verify_ok;
+}
+
+/* The server demands a certificate, and has had its say: its Finished in TLS 1.3, its
+ * ServerHelloDone before, when only a signed key exchange has proven the key. Goes on without. */
+static int on_certificate_wanted(SSL *ssl, void *arg) {
+    struct tls_handshake *handshake = SSL_get_app_data(ssl);
+    const SSL_CIPHER *cipher = SSL_get_pending_cipher(ssl);
+    (void)arg;
+    handshake->seen.client_certificate_requested = true;
+    if (cipher && SSL_CIPHER_get_kx_nid(cipher) != NID_kx_rsa)
+        handshake->seen.key_proven = true;
+    return 1;
+}
+
+static bool context_init(SSL_CTX *context) {
+    SSL_CTX_set_custom_verify(context, SSL_VERIFY_PEER, accept_any);
+    SSL_CTX_set_cert_cb(context, on_certificate_wanted, NULL);
+    SSL_CTX_set_msg_callback(context, on_message);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    SSL_CTX_set_max_cert_list(context, LIMIT_FLIGHT_BYTES);
+    SSL_CTX_enable_ocsp_stapling(context);
+    SSL_CTX_enable_signed_cert_timestamps(context);
+    return SSL_CTX_set_min_proto_version(context, TLS1_VERSION) &&
+           SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) &&
+           SSL_CTX_set_cipher_list(context, "ALL:DES-CBC3-SHA") &&
+           SSL_CTX_set1_curves(context, groups, sizeof groups / sizeof groups[0]) &&
+           SSL_CTX_set_verify_algorithm_prefs(context, signature_algorithms,
+                                              sizeof signature_algorithms /
+                                                  sizeof signature_algorithms[0]);
+}
+
+struct tls_client *tls_client_new(void) {
+    struct tls_client *client = calloc(1, sizeof *client);
+    if (!client)
+        return NULL;
+    client->context = SSL_CTX_new(TLS_with_buffers_method());
+    client->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "trawl");
+    if (!client->context || !client->method || !context_init(client->context) ||
+        !BIO_meth_set_read(client->method, transport_read) ||
+        !BIO_meth_set_write(client->method, transport_write) ||
+        !BIO_meth_set_ctrl(client->method, transport_control)) {
+        tls_client_free(client);
+        client = NULL;
+    }
+    ERR_clear_error();
+    return client;
+}
+
+void tls_client_free(struct tls_client *client) {
+    if (!client)
+        return;
+    SSL_CTX_free(client->context);
+    if (client->method)
+        BIO_meth_free(client->method);
+    free(client);
+}
+
+static bool set_server_name(SSL *ssl, struct slice sni) {
+    char name[SNI_MAX + 1];
+    if (sni.len == 0 || sni.len > SNI_MAX || memchr(sni.ptr, 0, sni.len))
+        return true;
+    memcpy(name, sni.ptr, sni.len);
+    name[sni.len] = 0;
+    return SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+bool tls_handshake_start(struct tls_handshake *handshake, const struct tls_client *client,
+                         struct slice sni, struct buffer *out) {
+    memset(handshake, 0, sizeof *handshake);
+    ERR_clear_error();
+    SSL *ssl = handshake->ssl = SSL_new(client->context);
+    BIO *bio = ssl ? BIO_new(client->method) : NULL;
+    bool ok = bio != NULL;
+    if (ok) {
+        BIO_set_data(bio, handshake);
+        BIO_set_init(bio, 1);
+        SSL_set_bio(ssl, bio, bio);
+        SSL_set_connect_state(ssl);
+        handshake->output = out;
+        int result = SSL_set_app_data(ssl, handshake) && set_server_name(ssl, sni)
+                         ? SSL_do_handshake(ssl)
+                         : 0;
+        ok = result < 0 && SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ;
+        handshake->output = NULL;
+    }
+    if (!ok) {
+        handshake->status = TLS_NO_MEMORY;
+        handshake->reason = "NO_MEMORY";
+    }
+    ERR_clear_error();
+    return ok;
+}
+
+static uint16_t count_scts(const uint8_t *bytes, size_t len) {
+    CBS all, list, sct;
+    uint16_t count = 0;
+    CBS_init(&all, bytes, len);
+    if (!CBS_get_u16_length_prefixed(&all, &list))
+        return 0;
+    while (CBS_get_u16_length_prefixed(&list, &sct))
+        count++;
+    return count;
+}
+
+/* Fills what the SSL object knows, in success as in failure. */
+static void observe(struct tls_handshake *handshake, bool done) {
+    struct tls_observation *seen = &handshake->seen;
+    const SSL *ssl = handshake->ssl;
+    const SSL_CIPHER *cipher = done ? SSL_get_current_cipher(ssl) : SSL_get_pending_cipher(ssl);
+    const uint8_t *bytes;
+    size_t len;
+    unsigned alpn_len;
+    if (cipher) {
+        seen->version = (uint16_t)SSL_version(ssl);
+        seen->cipher = SSL_CIPHER_get_protocol_id(cipher);
+        seen->group = SSL_get_curve_id(ssl);
+    }
+    SSL_get0_ocsp_response(ssl, &bytes, &len);
+    seen->ocsp_stapled = len > 0;
+    SSL_get0_signed_cert_timestamp_list(ssl, &bytes, &len);
+    seen->sct_count = len ? count_scts(bytes, len) : 0;
+    SSL_get0_alpn_selected(ssl, &bytes, &alpn_len);
+    seen->alpn_len = (uint8_t)(alpn_len < sizeof seen->alpn ? alpn_len : sizeof seen->alpn);
+    if (seen->alpn_len)
+        memcpy(seen->alpn, bytes, seen->alpn_len);
+}
+
+static enum tls_status status_of_reason(int reason) {
+    switch (reason) {
+    case SSL_R_EXCESSIVE_MESSAGE_SIZE:
+        return TLS_TOO_LARGE;
+    case ERR_R_MALLOC_FAILURE:
+        return TLS_NO_MEMORY;
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_UNKNOWN_SSL_VERSION:
+    case SSL_R_WRONG_SSL_VERSION:
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_UNKNOWN_CIPHER_RETURNED:
+    case SSL_R_WRONG_CIPHER_RETURNED:
+    case SSL_R_UNSUPPORTED_CIPHER:
+    case SSL_R_UNKNOWN_CIPHER_TYPE:
+    case SSL_R_UNKNOWN_KEY_EXCHANGE_TYPE:
+    case SSL_R_CIPHER_OR_HASH_UNAVAILABLE:
+    case SSL_R_UNSUPPORTED_COMPRESSION_ALGORITHM:
+    case SSL_R_UNSUPPORTED_ELLIPTIC_CURVE:
+    case SSL_R_UNABLE_TO_FIND_ECDH_PARAMETERS:
+    case SSL_R_WRONG_CURVE:
+    case SSL_R_NO_SHARED_GROUP:
+    case SSL_R_BAD_DH_P_LENGTH:
+    case SSL_R_DH_P_TOO_LONG:
+    case SSL_R_WRONG_SIGNATURE_TYPE:
+    case SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS:
+    case SSL_R_INVALID_SIGNATURE_ALGORITHM:
+    case SSL_R_UNKNOWN_DIGEST:
+    case SSL_R_WRONG_CERTIFICATE_TYPE:
+    case SSL_R_UNKNOWN_CERTIFICATE_TYPE:
+    case SSL_R_PEER_ERROR_UNSUPPORTED_CERTIFICATE_TYPE:
+    case SSL_R_BAD_ECC_CERT:
+    case SSL_R_ECC_CERT_NOT_FOR_SIGNING:
+    case SSL_R_KEY_USAGE_BIT_INCORRECT:
+    case SSL_R_CANNOT_PARSE_LEAF_CERT:
+        return TLS_REFUSED;
+    default:
+        return TLS_BROKEN;
+    }
+}
+
+/* Empties the queue. The first error of the SSL library tells what happened, before it come those
+ * of the libraries it called. When those are alone, the server's public key could not be read. */
+static void classify(struct tls_handshake *handshake) {
+    uint32_t first = ERR_peek_error(), error = first;
+    while (error && ERR_GET_LIB(error) != ERR_LIB_SSL) {
+        ERR_get_error();
+        error = ERR_peek_error();
+    }
+    int reason = ERR_GET_REASON(error);
+    if (error && reason > SSL_AD_REASON_OFFSET) {
+        handshake->status = TLS_ALERT;
+        handshake->seen.alert_received = true;
+        handshake->seen.alert = (uint8_t)(reason - SSL_AD_REASON_OFFSET);
+    } else if (ERR_GET_REASON(first) == ERR_R_MALLOC_FAILURE) {
+        handshake->status = TLS_NO_MEMORY;
+    } else if (error) {
+        handshake->status = status_of_reason(reason);
+    } else {
+        handshake->status = first ? TLS_REFUSED : TLS_BROKEN;
+    }
+    if (error || first)
+        handshake->reason = ERR_reason_error_string(error ? error : first);
+    if (!handshake->reason)
+        handshake->reason = "UNKNOWN";
+    ERR_clear_error();
+}
+
+static bool looks_like_tls(struct tls_handshake *handshake, struct slice bytes) {
+    const uint8_t *first = handshake->first_bytes;
+    for (size_t i = 0; i < bytes.len && handshake->first_count < sizeof handshake->first_bytes; i++)
+        handshake->first_bytes[handshake->first_count++] = bytes.ptr[i];
+    return (handshake->first_count < 1 ||
+            (first[0] >= SSL3_RT_CHANGE_CIPHER_SPEC && first[0] <= SSL3_RT_APPLICATION_DATA)) &&
+           (handshake->first_count < 2 || first[1] == 3);
+}
+
+static enum tls_status fail(struct tls_handshake *handshake, enum tls_status status,
+                            const char *reason) {
+    handshake->reason = reason;
+    return handshake->status = status;
+}
+
+enum tls_status tls_handshake_feed(struct tls_handshake *handshake, struct slice bytes,
+                                   struct buffer *out) {
+    if (handshake->status != TLS_MORE)
+        return handshake->status;
+    if (!looks_like_tls(handshake, bytes))
+        return fail(handshake, TLS_NOT_TLS, "NOT_TLS");
+    if (bytes.len > BYTES_IN_MAX - handshake->bytes_in)
+        return fail(handshake, TLS_TOO_LARGE, "TOO_MANY_BYTES");
+    handshake->bytes_in += (uint32_t)bytes.len;
+    handshake->input = bytes;
+    handshake->output = out;
+    ERR_clear_error();
+    int result = SSL_do_handshake(handshake->ssl);
+    int error = SSL_get_error(handshake->ssl, result);
+    handshake->input = (struct slice){0};
+    handshake->output = NULL;
+    if (handshake->status == TLS_NO_MEMORY) {
+        handshake->reason = "NO_MEMORY";
+    } else if (result == 1) {
+        observe(handshake, true);
+        handshake->seen.key_proven = true;
+        handshake->status = TLS_DONE;
+    } else if (error == SSL_ERROR_ZERO_RETURN) {
+        observe(handshake, false);
+        handshake->seen.alert_received = true; /* close_notify */
+        fail(handshake, TLS_ALERT, "CLOSE_NOTIFY");
+    } else if (error != SSL_ERROR_WANT_READ) {
+        observe(handshake, false);
+        classify(handshake);
+    }
+    ERR_clear_error();
+    return handshake->status;
+}
+
+const char *tls_handshake_reason(const struct tls_handshake *handshake) {
+    return handshake->reason;
+}
+
+void tls_handshake_end(struct tls_handshake *handshake) {
+    SSL_free(handshake->ssl);
+    handshake->ssl = NULL;
+    for (size_t i = 0; i < handshake->seen.certificate_count; i++)
+        CRYPTO_BUFFER_free(handshake->held[i]);
+    handshake->seen.certificate_count = 0;
+}

@@ -1,0 +1,49 @@
+/* A complete TLS handshake by BoringSSL, TLS 1.0 to 1.3, without a socket. Sans-I/O, see session.h.
+ *
+ * Nothing is verified here: every certificate is accepted and reported, and engine/x509/trust.h
+ * judges it afterwards. The certificates are in `seen` as soon as the server has sent them, also
+ * when the handshake fails later. */
+#ifndef ENGINE_TLS_HANDSHAKE_H
+#define ENGINE_TLS_HANDSHAKE_H
+
+#include "engine/tls/session.h"
+
+struct tls_client; /* what all handshakes of a sweep share; made once, read-only, for all threads */
+struct ssl_st;
+struct crypto_buffer_st;
+
+/* NULL when there is no memory. */
+struct tls_client *tls_client_new(void);
+void tls_client_free(struct tls_client *client);
+
+struct tls_handshake {
+    struct tls_observation seen; /* certificates live until tls_handshake_end */
+    /* The rest is the implementation's. */
+    struct ssl_st *ssl;
+    struct slice input;    /* bytes of the current feed that BoringSSL has not read yet */
+    struct buffer *output; /* of the current call */
+    enum tls_status status;
+    const char *reason; /* static text */
+    uint32_t bytes_in;
+    uint8_t first_bytes[5], first_count; /* tells TLS from other protocols */
+    struct crypto_buffer_st *held[LIMIT_CHAIN_CERTIFICATES];
+};
+
+/* `sni` may be empty. Appends the ClientHello to `out`. False when there is no memory; the
+ * handshake must be ended all the same. The struct must stay where it is until tls_handshake_end.
+ */
+bool tls_handshake_start(struct tls_handshake *handshake, const struct tls_client *client,
+                         struct slice sni, struct buffer *out);
+
+/* Bytes as they came, split anywhere; appends what must be sent to `out`. After any other answer
+ * than TLS_MORE the same answer comes again. Leaves this thread's BoringSSL error queue empty. */
+enum tls_status tls_handshake_feed(struct tls_handshake *handshake, struct slice bytes,
+                                   struct buffer *out);
+
+/* Why it failed, in BoringSSL's words ("UNSUPPORTED_PROTOCOL"); NULL when it has not. Static. */
+const char *tls_handshake_reason(const struct tls_handshake *handshake);
+
+/* Frees what is held; once for every start. */
+void tls_handshake_end(struct tls_handshake *handshake);
+
+#endif

@@ -1,0 +1,26 @@
+/* Blocks of addresses: CIDR (192.0.2.0/24, 2001:db8::/120) and ranges (192.0.2.1-192.0.2.20,
+ * 192.0.2.1-20, v6 likewise). First and last address of an IPv4 block count like all others: the
+ * Internet has hosts on them. Plain values, safe on every thread. */
+#ifndef INGEST_CIDR_H
+#define INGEST_CIDR_H
+
+#include "engine/base/address.h"
+#include "engine/base/error.h"
+
+struct cidr_block {
+    struct address first;
+    uint64_t last_offset; /* number of addresses less one: a /64 has 2^64 of them */
+};
+
+/* True when `text` is meant as a block, though perhaps a wrong one. Names may hold "-" and URLs
+ * "/": "192.0.2.1-static.example" and "https://example.com/a" are no blocks. */
+bool cidr_is_block(struct slice text);
+
+/* Bits behind the prefix are ignored. A block of more than 2^64 addresses is refused. */
+enum error cidr_parse(struct slice text, struct cidr_block *out, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* The address `offset` behind the first; `offset` is at most last_offset. */
+struct address cidr_address(const struct cidr_block *block, uint64_t offset);
+
+#endif

@@ -1,0 +1,79 @@
+/* Where targets come from. A source is pulled by one thread of its own and may block in it (files,
+ * pipes); it never runs on a worker. Memory must not grow with the number of targets: sources
+ * stream.
+ *
+ * Adding a source: one file with a `const struct source_kind`, one line in sources.c. */
+#ifndef INGEST_SOURCE_H
+#define INGEST_SOURCE_H
+
+#include "engine/base/error.h"
+#include "engine/probe/target.h"
+#include "ingest/ports.h"
+
+enum source_result {
+    SOURCE_TARGET,   /* `target` is set */
+    SOURCE_BAD_LINE, /* no target: `failure` says `file:line: reason: "text"`; go on calling */
+    SOURCE_END,      /* nothing more will come */
+    SOURCE_FAILED,   /* cannot go on: `failure` says why (read error) */
+    SOURCE_STOPPED,  /* stop_fd became readable while it waited */
+};
+
+/* What every source of a sweep is given. All pointers outlive the source; none is NULL. */
+struct source_context {
+    const struct port_list *ports;           /* for targets that name none */
+    const struct protocol_lookup *protocols; /* for smtp://host */
+    uint64_t seed;                           /* for orders: the same seed, the same order */
+    int stop_fd; /* becomes readable when the sweep is asked to stop; -1 for never */
+};
+
+struct source;
+
+struct source_kind {
+    const char *name;    /* "list" */
+    const char *summary; /* one line for `trawl list sources` */
+    const char *example; /* "@hosts.txt" */
+    /* Bytes of struct source and what this kind adds to it. */
+    size_t size;
+    /* True when this kind takes `spec`, an argument of the command line. Kinds are asked in table
+     * order. */
+    bool (*takes)(struct slice spec);
+    /* `source` is zeroed memory of `size` bytes with `kind` and `context` set. `spec` outlives the
+     * source. */
+    enum error (*open)(struct source *source, struct slice spec, struct failure *failure);
+    enum source_result (*next)(struct source *source, struct target *target,
+                               struct failure *failure);
+    /* Called also when open failed. NULL when there is nothing to close. */
+    void (*close)(struct source *source);
+    /* How many targets it will give in all, UINT64_MAX when there are more. NULL when that cannot
+     * be known beforehand. */
+    uint64_t (*total)(const struct source *source);
+};
+
+struct source {
+    const struct source_kind *kind;
+    const struct source_context *context;
+};
+
+/* NULL-terminated, in the order in which they are asked. */
+extern const struct source_kind *const sources[];
+extern const struct source_kind source_list, source_stdin, source_block, source_target;
+
+/* Opens what `spec` means: "@file", "-", CIDR, range, host, URL ... `spec` outlives the source. On
+ * failure `out` is NULL. */
+enum error source_open(struct source **out, const struct source_context *context, const char *spec,
+                       struct failure *failure) __attribute__((warn_unused_result));
+
+/* Takes NULL too. */
+void source_close(struct source *source);
+
+static inline enum source_result source_next(struct source *source, struct target *target,
+                                             struct failure *failure) {
+    return source->kind->next(source, target, failure);
+}
+
+/* As source_kind.total; 0 when it cannot be known beforehand. */
+static inline uint64_t source_total(const struct source *source) {
+    return source->kind->total ? source->kind->total(source) : 0;
+}
+
+#endif

@@ -1,0 +1,33 @@
+/* What one argument or one line of a list asks for: a single target or a block of addresses, each
+ * times the ports of the sweep. The pairs of address and port are numbered from 0 to `count` - 1; a
+ * block is visited in keyed random order over all of them, so that neither a host nor a network is
+ * hit many times in a row.
+ *
+ * A plain value without a heap, used by the one thread that pulls the source. */
+#ifndef INGEST_SPEC_H
+#define INGEST_SPEC_H
+
+#include "ingest/cidr.h"
+#include "ingest/permutation.h"
+#include "ingest/source.h"
+
+struct spec {
+    const struct port_list *ports;
+    unsigned __int128 next, count; /* count - next targets are still to come; zeroed: none */
+    bool is_block;
+    struct cidr_block block;
+    struct permutation order;
+    struct target single;
+};
+
+/* `text` must have no blanks at its ends. ERROR_USAGE says what is wrong; the caller adds where. */
+enum error spec_parse(struct spec *spec, const struct source_context *context, struct slice text,
+                      struct failure *failure) __attribute__((warn_unused_result));
+
+/* The next target; false when there is none left. */
+bool spec_next(struct spec *spec, struct target *target);
+
+/* How many targets it gives in all; UINT64_MAX when there are more. */
+uint64_t spec_total(const struct spec *spec);
+
+#endif

@@ -1,0 +1,54 @@
+/* The thread of a sink: takes batches from its queue and writes them, until every worker has closed
+ * its side; then completes the sink and closes it.
+ *
+ *     worker 0 ─▶ ring ─┐
+ *     worker 1 ─▶ ring ─┼─▶ runner ─▶ sink->kind->write
+ *     worker 2 ─▶ ring ─┘
+ *
+ * An error that may pass stops this thread from taking more, and by the full queue the sweep: the
+ * write is repeated every second until it succeeds or sink_runner_abandon is called. When the
+ * reader has left or an error is final, batches are taken and thrown away, counted, so that the
+ * workers never hang on a dead sink. */
+#ifndef SINKS_RUNNER_H
+#define SINKS_RUNNER_H
+
+#include "engine/queue/batch_queue.h"
+#include "sinks/sink.h"
+
+enum { SINK_RETRY_MS = 1000, SINK_TICK_MS = 1000 };
+
+/* What the owner is told, on the sink's thread; each may be NULL. */
+struct sink_runner_hooks {
+    /* Once: the reader went away, records are thrown away from here on. */
+    void (*on_gone)(void *context);
+    /* Once per streak of errors; `final` when records are thrown away from here on. */
+    void (*on_trouble)(void *context, const struct failure *failure, bool final);
+    /* A streak of passing errors is over. */
+    void (*on_recovered)(void *context);
+    void *context;
+};
+
+struct sink_totals {
+    uint64_t records_written, bytes_written; /* as they were encoded, before compression */
+    uint64_t records_lost;                   /* taken and not written, or only in part */
+    struct failure failure; /* code ERROR_NONE when all went well, ERROR_GONE without text */
+};
+
+struct sink_runner;
+
+/* Starts the thread; `sink` is the runner's from then on. `sink`, and so its encoding, lives until
+ * the queue is closed and empty. `queue` must outlive the runner. On an error both stay with the
+ * caller. All signals are blocked on the thread. */
+enum error sink_runner_start(struct sink_runner **out, struct sink *sink, struct batch_queue *queue,
+                             const struct sink_runner_hooks *hooks, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* From now on no error is waited out and no slow reader waited for: what cannot be written at once
+ * is lost, and counted. For the end of a run that is in a hurry. Any thread, any number of times.
+ */
+void sink_runner_abandon(struct sink_runner *runner);
+
+/* Waits until the queue is closed and the sink completed, then frees the runner. */
+void sink_runner_join(struct sink_runner *runner, struct sink_totals *totals);
+
+#endif

@@ -1,0 +1,88 @@
+/* Where records go. A sink has a thread of its own (runner.h) and may block in it; workers never
+ * wait for one: they hand over batches of encoded records on a bounded queue and take no new
+ * targets while it is full.
+ *
+ * Adding a sink: one file with a `const struct sink_kind`, one line in sinks.c. */
+#ifndef SINKS_SINK_H
+#define SINKS_SINK_H
+
+#include "engine/base/error.h"
+#include "engine/record/encoder.h"
+
+struct sink;
+
+/* What every sink is given at open. Only `spec` and `fields` must outlive the sink. */
+struct sink_config {
+    const char *spec; /* the argument of -o: "-", a path, a URL */
+    const struct encoder
+        *encoder; /* --format, or NULL for what the spec means (suffix; json otherwise) */
+    const struct field_selection *fields;
+    uint64_t rotate_bytes;   /* 0 for never */
+    uint32_t rotate_seconds; /* 0 for never */
+    bool gzip;               /* compress; a path that ends in .gz means it too */
+    bool append;             /* to what is there already instead of replacing it */
+    uint16_t terminal_columns;
+    bool color;
+};
+
+/* How long a write may wait for a slow reader before it returns EAGAIN, in milliseconds. */
+enum { SINK_PATIENCE_MS = 250 };
+
+/* One kind of sink: a row of the table in sinks.c. `open` is called on the caller's thread, all
+ * else on the sink's own.
+ *
+ * `write`, `tick` and `finish` return, with `failure` filled unless said otherwise:
+ *   an error that may pass (sink_error_passes)  the same call is repeated with the same arguments,
+ *                 and no other call comes, until it succeeds or the run is given up: what was
+ *                 written must not be written again
+ *   EAGAIN        the same, but the other side is only slow, nothing is wrong: no failure is filled
+ *   ERROR_GONE    the reader has left; only `close` follows, no failure is filled
+ *   others        final; `finish` and `close` follow */
+struct sink_kind {
+    const char *name;    /* "file" */
+    const char *summary; /* one line for `trawl list sinks` */
+    const char *example; /* "-o results.jsonl" */
+    size_t size;         /* of struct sink and what this kind adds to it */
+    bool (*takes)(struct slice spec);
+    /* `sink` is zeroed memory of `size` bytes; the head is set but for a default encoder, which the
+     * kind chooses. May block: a named pipe waits for its reader. */
+    enum error (*open)(struct sink *sink, const struct sink_config *config,
+                       struct failure *failure);
+    /* Writes whole records; `bytes` ends at a record's end and may be empty. */
+    enum error (*write)(struct sink *sink, struct slice bytes, uint32_t records,
+                        struct failure *failure);
+    /* Called every second or so, whether records come or not: flush, rotation by time. */
+    enum error (*tick)(struct sink *sink, struct failure *failure);
+    /* Completes and publishes what was written (flush, fsync, rename). When a write was given up,
+     * what it wrote in part is taken back where that is possible. */
+    enum error (*finish)(struct sink *sink, struct failure *failure);
+    /* Frees what the kind holds, finished or not. */
+    void (*close)(struct sink *sink);
+};
+
+/* The common head of every sink. `encoding` is set by open, read by the workers; a NULL encoder
+ * means that records are only counted. */
+struct sink {
+    const struct sink_kind *kind;
+    const char *spec;
+    struct encoding encoding;
+};
+
+/* NULL-terminated, in the order in which they are asked. */
+extern const struct sink_kind *const sinks[];
+
+extern const struct sink_kind file_sink, null_sink;
+
+/* Opens what config->spec means. A spec that nothing takes is a usage error. */
+enum error sink_open(struct sink **out, const struct sink_config *config, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* Closes and frees a sink; for one that a runner was started with, the runner does it. NULL is
+ * fine. */
+void sink_close(struct sink *sink);
+
+/* True for errors that go away when somebody makes room or mends a disk: ENOSPC, EDQUOT, EIO, and
+ * descriptors that ran out. */
+bool sink_error_passes(enum error error);
+
+#endif

@@ -1,0 +1,42 @@
+/* Writes the sample records in a format to standard output:
+ *
+ *     tool_encode_records FORMAT [FIELDS|- [COLUMNS [color]]]
+ *
+ * For the checks, and to make the golden files anew when a change of theirs is meant. */
+#include "engine/record/encoder.h"
+#include "tests/golden/sample_records.h"
+
+int main(int argc, char **argv) {
+    const char *fields = argc > 2 && strcmp(argv[2], "-") != 0 ? argv[2] : NULL;
+    struct probe_record *records[SAMPLE_COUNT];
+    struct field_selection selection;
+    struct failure failure;
+    struct buffer out;
+
+    struct encoding encoding = {
+        .encoder = argc > 1 ? encoder_by_name(slice_of(argv[1])) : NULL,
+        .fields = &selection,
+        .terminal_columns = (uint16_t)(argc > 3 ? atoi(argv[3]) : 0),
+        .color = argc > 4,
+    };
+    if (!encoding.encoder) {
+        fprintf(stderr, "usage: tool_encode_records FORMAT [FIELDS|- [COLUMNS [color]]]\n");
+        return 2;
+    }
+    if (field_selection_init(&selection, &probe_record_kind, fields, &failure)) {
+        fprintf(stderr, "%s\n", failure.text);
+        return 2;
+    }
+    sample_records_new(records);
+    buffer_init(&out);
+    if (encoding.encoder->begin)
+        encoding.encoder->begin(&encoding, &out);
+    for (size_t i = 0; i < SAMPLE_COUNT; i++)
+        encoding.encoder->encode(&encoding, &records[i]->head, &out);
+    size_t written = fwrite(out.ptr, 1, out.len, stdout);
+    bool ok = !out.failed && written == out.len && fflush(stdout) == 0;
+    buffer_deinit(&out);
+    sample_records_put(records);
+    field_selection_deinit(&selection);
+    return ok ? 0 : 1;
+}

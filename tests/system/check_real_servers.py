@@ -1,0 +1,292 @@
+"""Scans servers of other hands on loopback, with both plans: OpenSSL, GnuTLS, nginx, stunnel. The
+certificate must be the one that the server was given, by `openssl x509`.
+
+    python3 check_real_servers.py [FOLDER]     $TRAWL is the program; FOLDER is not used
+"""
+import json
+import os
+import pathlib
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HANG_SECONDS = 60  # only stops what hangs
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+# The machine's own configuration may forbid old versions.
+ENVIRONMENT = {**os.environ, "OPENSSL_CONF": "/dev/null"}
+
+problems = []
+
+
+def check(condition, *what):
+    if not condition:
+        problems.append(" ".join(str(w) for w in what))
+        print("FAILED:", problems[-1])
+
+
+def find(name):
+    return shutil.which(name, path=PATH)
+
+
+_ports_given = set()
+
+
+def free_port():
+    """Free on all addresses (gnutls-serv takes them all), and none that the kernel gives to
+    clients."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        ephemeral = int(file.read().split()[0])
+    for _ in range(1000):
+        port = random.randrange(min(10000, ephemeral // 2), min(ephemeral, 32768))
+        if port in _ports_given:
+            continue
+        with socket.socket() as tried:
+            try:
+                tried.bind(("", port))
+            except OSError:
+                continue
+        _ports_given.add(port)
+        return port
+    sys.exit("no free port")
+
+
+class Certificates:
+    """A root, and a certificate a name under it: NAME.pem (with key in NAME.key)."""
+
+    KEYS = {"rsa": ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+            "ec": ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"]}
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.fingerprints = {}
+        self.root = self.make("root", "ec", "basicConstraints=critical,CA:TRUE\n"
+                                            "keyUsage=critical,keyCertSign,cRLSign\n")
+
+    def run(self, *arguments):
+        done = subprocess.run([find("openssl"), *arguments], capture_output=True, text=True,
+                              check=False)
+        if done.returncode:
+            sys.exit(f"openssl {' '.join(arguments)}: {done.stderr}")
+        return done.stdout
+
+    def file(self, name):
+        return str(pathlib.Path(self.folder, name))
+
+    def make(self, name, key="rsa", extensions=None):
+        private, request, config, out = (self.file(name + end)
+                                         for end in (".key", ".csr", ".cnf", ".pem"))
+        pathlib.Path(config).write_text("[v3]\n" + (
+            extensions or f"subjectAltName=DNS:{name}\nextendedKeyUsage=serverAuth\n"),
+            encoding="ascii")
+        self.run("genpkey", "-algorithm", *self.KEYS[key], "-out", private)
+        self.run("req", "-new", "-key", private, "-subj", f"/CN={name}", "-out", request)
+        signer = (["-signkey", private] if extensions else
+                  ["-CA", self.file("root.pem"), "-CAkey", self.file("root.key"),
+                   "-set_serial", str(random.getrandbits(63) + 1)])
+        self.run("x509", "-req", "-in", request, "-days", "60", "-sha256", "-extfile", config,
+                 "-extensions", "v3", "-out", out, *signer)
+        text = self.run("x509", "-in", out, "-noout", "-fingerprint", "-sha256")
+        self.fingerprints[name] = text.partition("=")[2].strip().replace(":", "").lower()
+        return out
+
+
+class Servers:
+    """Ends what it started at the end of the `with` block."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.processes = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process, _log in self.processes:
+            process.terminate()
+        for process, _log in self.processes:
+            try:
+                process.wait(HANG_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def start(self, label, port, *command):
+        log = pathlib.Path(self.folder, f"{label}.log")
+        with open(log, "wb") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                       stderr=output, cwd=self.folder, env=ENVIRONMENT)
+        self.processes.append((process, log))
+        deadline = time.monotonic() + HANG_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.02)
+        sys.exit(f"{label} does not listen: {log.read_text(errors='replace')}")
+
+
+class Case:
+    """One target: a server and what a scan of it must find."""
+
+    def __init__(self, name, port, version=None, outcome="ok", finding=None, fingerprint_of=None):
+        self.name, self.port, self.version = name, port, version
+        self.outcome, self.finding = outcome, finding
+        self.fingerprint_of = fingerprint_of or name
+
+
+def start_openssl(servers, certificates):
+    """One server for each way to be; a server takes one connection after another."""
+    old = ["-tls1", "-cipher", "ALL:@SECLEVEL=0"]
+    asks = ["-Verify", "1", "-CAfile", certificates.root]
+    requested = "client_certificate_requested"
+    for name, key, options, expected in (
+            ("openssl-tls12.test", "rsa", ["-tls1_2"], {"version": "TLS 1.2"}),
+            ("openssl-tls13.test", "ec", ["-tls1_3"], {"version": "TLS 1.3"}),
+            ("openssl-p384.test", "ec", ["-tls1_3", "-groups", "P-384"], {"version": "TLS 1.3"}),
+            ("openssl-client12.test", "rsa", ["-tls1_2", *asks],
+             {"version": "TLS 1.2", "outcome": "tls_alert", "finding": requested}),
+            # The client's part is over before the server can object: RFC 8446 section 4.4.2.4.
+            ("openssl-client13.test", "ec", ["-tls1_3", *asks],
+             {"version": "TLS 1.3", "finding": requested}),
+            ("openssl-tls10.test", "rsa", old, {"version": "TLS 1.0", "finding": "old_protocol"})):
+        port = free_port()
+        pem = certificates.make(name, key)
+        servers.start(name, port, find("openssl"), "s_server", "-accept", f"127.0.0.1:{port}",
+                      "-cert", pem, "-key", certificates.file(name + ".key"), "-www", *options)
+        yield Case(name, port, **expected)
+
+
+def start_gnutls(servers, certificates):
+    for name, priority, version in (
+            ("gnutls-tls12.test", "NORMAL:-VERS-ALL:+VERS-TLS1.2", "TLS 1.2"),
+            ("gnutls-tls13.test", "NORMAL", "TLS 1.3")):
+        port = free_port()
+        pem = certificates.make(name)
+        servers.start(name, port, find("gnutls-serv"), "--http", "--port", str(port),
+                      "--x509certfile", pem, "--x509keyfile", certificates.file(name + ".key"),
+                      "--priority", priority)
+        yield Case(name, port, version)
+
+
+NGINX_CONFIG = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+{servers}}}
+"""
+
+NGINX_SERVER = """
+    server {{
+        listen 127.0.0.1:{port} ssl{default};
+        server_name {name};
+        ssl_certificate {folder}/{name}.pem;
+        ssl_certificate_key {folder}/{name}.key;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        return 204;
+    }}
+"""
+
+
+def start_nginx(servers, certificates):
+    """Two names on one port; the first serves names that nobody has, too."""
+    port, folder = free_port(), certificates.folder
+    names = ["nginx-one.test", "nginx-two.test"]
+    blocks = ""
+    for name in names:
+        certificates.make(name, "ec")
+        blocks += NGINX_SERVER.format(port=port, folder=folder, name=name,
+                                      default=" default_server" if name == names[0] else "")
+    config = pathlib.Path(folder, "nginx.conf")
+    config.write_text(NGINX_CONFIG.format(folder=folder, servers=blocks), encoding="ascii")
+    servers.start("nginx", port, find("nginx"), "-e", "stderr", "-p", folder, "-c", str(config))
+    yield Case(names[0], port, "TLS 1.3")
+    yield Case(names[1], port, "TLS 1.3")
+    yield Case("nginx-other.test", port, "TLS 1.3", finding="name_mismatch",
+               fingerprint_of=names[0])
+
+
+def start_stunnel(servers, certificates, behind):
+    name, port = "stunnel.test", free_port()
+    pem = certificates.make(name)
+    config = pathlib.Path(certificates.folder, "stunnel.conf")
+    config.write_text(f"foreground = yes\npid =\n[tls]\naccept = 127.0.0.1:{port}\n"
+                      f"connect = 127.0.0.1:{behind}\ncert = {pem}\n"
+                      f"key = {certificates.file(name + '.key')}\n", encoding="ascii")
+    servers.start(name, port, find("stunnel4") or find("stunnel"), str(config))
+    yield Case(name, port, "TLS 1.3")
+
+
+def scan(plan, cases, root):
+    lines = "".join(f"{case.name}@127.0.0.1:{case.port}\n" for case in cases)
+    run = subprocess.run([os.environ["TRAWL"], "scan", "-", "--plan", plan, "--ca-file", root,
+                          "--format", "json"], input=lines, capture_output=True, text=True,
+                         timeout=HANG_SECONDS, check=False)
+    check(run.returncode == 0, plan, "exit status", run.returncode, run.stderr)
+    records = [json.loads(line) for line in run.stdout.splitlines()]
+    check(len(records) == len(cases), plan, len(records), "records for", len(cases), "targets")
+    return {record["host"]: record for record in records}
+
+
+def check_record(plan, case, record, fingerprint):
+    # A grab is over before the server can object, and below TLS 1.3 before it asks for anything.
+    outcome = case.outcome if plan == "handshake" else "ok"
+    check(record["outcome"] == outcome, plan, case.name, "outcome", record["outcome"],
+          record.get("error"), "expected", outcome)
+    certificate = record.get("certificate", {})
+    check(certificate.get("fingerprint_sha256") == fingerprint, plan, case.name, "fingerprint",
+          certificate.get("fingerprint_sha256"), "expected", fingerprint)
+    check(certificate.get("subject_cn") == case.fingerprint_of, plan, case.name, "subject_cn")
+    check(record.get("tls", {}).get("version") == case.version, plan, case.name,
+          record.get("tls"), "expected", case.version)
+    check(record.get("trust", {}).get("trusted") is True, plan, case.name, record.get("trust"))
+    asked_later = plan == "grab" and case.finding == "client_certificate_requested"
+    check(not case.finding or asked_later or case.finding in record["findings"], plan, case.name,
+          "findings", record["findings"], "expected", case.finding)
+    if plan == "grab":
+        check(record.get("tls", {}).get("key_proven") is False, plan, case.name, "key_proven")
+    elif outcome == "ok" and "handshake_fallback" not in record["findings"]:
+        check(record.get("tls", {}).get("key_proven") is True, plan, case.name, "key_proven")
+
+
+def main():
+    for name in ("openssl", "gnutls-serv", "nginx"):
+        if not find(name):
+            print(f"SKIPPED: no {name}: apt-get install openssl gnutls-bin nginx-light")
+            sys.exit(77)
+    with tempfile.TemporaryDirectory() as folder, Servers(folder) as servers:
+        certificates = Certificates(folder)
+        cases = [*start_openssl(servers, certificates), *start_gnutls(servers, certificates),
+                 *start_nginx(servers, certificates)]
+        if find("stunnel4") or find("stunnel"):
+            cases += start_stunnel(servers, certificates, behind=cases[-1].port)
+        else:
+            print("no stunnel4: done without")
+        for plan in ("handshake", "grab"):
+            records = scan(plan, cases, certificates.root)
+            for case in cases:
+                if case.name in records:
+                    check_record(plan, case, records[case.name],
+                                 certificates.fingerprints[case.fingerprint_of])
+                else:
+                    check(False, plan, case.name, "has no record")
+        for process, log in servers.processes:
+            check(process.poll() is None, log.name, "ended by itself:", process.poll())
+    print(f"{len(cases)} targets, {len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+main()

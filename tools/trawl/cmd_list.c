@@ -1,0 +1,74 @@
+#include "engine/record/encoder.h"
+#include "ingest/source.h"
+#include "sinks/sink.h"
+#include "tools/trawl/command.h"
+
+#include <stdio.h>
+
+static void list_fields(struct buffer *out) {
+    for (uint32_t i = 0; i < probe_record_kind.field_count; i++) {
+        const struct field *field = &probe_record_kind.fields[i];
+        buffer_add_format(out, "%-40s %s%s\n", field->name, field->summary,
+                          field->on_request ? " (only by --fields)" : "");
+        for (uint32_t k = 0; k < field->member_count; k++)
+            buffer_add_format(out, "%s[].%-*s %s\n", field->name,
+                              (int)(37 - (int)strlen(field->name)), field->members[k].name,
+                              field->members[k].summary);
+    }
+}
+
+static void list_sources(struct buffer *out) {
+    for (size_t i = 0; sources[i]; i++)
+        buffer_add_format(out, "%-10s %-40s %s\n", sources[i]->name, sources[i]->summary,
+                          sources[i]->example);
+}
+
+static void list_sinks(struct buffer *out) {
+    for (size_t i = 0; sinks[i]; i++)
+        buffer_add_format(out, "%-10s %-40s %s\n", sinks[i]->name, sinks[i]->summary,
+                          sinks[i]->example);
+}
+
+static void list_encoders(struct buffer *out) {
+    for (size_t i = 0; encoders[i]; i++)
+        buffer_add_format(out, "%-10s %s\n", encoders[i]->name, encoders[i]->summary);
+}
+
+static const struct {
+    const char *name;
+    void (*list)(struct buffer *out);
+} lists[] = {
+    {"fields", list_fields},
+    {"sources", list_sources},
+    {"sinks", list_sinks},
+    {"encoders", list_encoders},
+};
+
+static void help(struct buffer *out) {
+    buffer_add_text(out, "trawl list WHAT\n\nPrints a table of what this program knows. WHAT:\n"
+                         "  fields    of a record, for --fields\n"
+                         "  sources   where targets come from\n"
+                         "  sinks     where records go, for -o\n"
+                         "  encoders  formats of records, for --format\n");
+}
+
+static enum exit_code run(int argc, char *const argv[]) {
+    struct buffer text;
+
+    buffer_init(&text);
+    for (size_t i = 0; argc == 1 && i < sizeof lists / sizeof lists[0]; i++)
+        if (strcmp(lists[i].name, argv[0]) == 0) {
+            lists[i].list(&text);
+            command_print(&text);
+            return EXIT_DONE;
+        }
+    fprintf(stderr, "trawl: list what? One of: fields, sources, sinks, encoders\n");
+    return EXIT_USAGE;
+}
+
+const struct command command_list = {
+    .name = "list",
+    .summary = "tables: fields, sources, sinks, encoders",
+    .run = run,
+    .help = help,
+};

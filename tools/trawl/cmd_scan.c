@@ -1,0 +1,63 @@
+#include "tools/trawl/progress.h"
+
+static const char usage[] =
+    "trawl scan TARGET ... [OPTION ...]\n\n"
+    "Connects to every target and reports the certificate it serves, one record a target.\n\n"
+    "A TARGET is a host, host:port, host@address:port, an address, [v6]:port, a URL, a block\n"
+    "192.0.2.0/24, a range 192.0.2.1-192.0.2.20, @FILE with one of these a line, or - for\n"
+    "standard input.\n\n";
+
+static const char more[] =
+    "\nExit status: 0 done, 1 failure, 2 wrong usage, 3 done but some lines of the input were no\n"
+    "targets, 130 interrupted.\n\nExamples:\n"
+    "  trawl scan example.com 192.0.2.0/28 -p 443,8443\n"
+    "  trawl scan @hosts.txt -o results.jsonl -o leafs.pem\n"
+    "  zmap -p 443 192.0.2.0/24 | trawl scan - --plan grab --fields host,certificate.subject_cn\n";
+
+static void help(struct buffer *out) {
+    struct scan_settings settings;
+
+    scan_settings_init(&settings);
+    buffer_add_text(out, usage);
+    option_help(scan_options, &settings, 100, out);
+    buffer_add_text(out, more);
+    scan_settings_deinit(&settings);
+}
+
+static enum exit_code scan(struct scan_settings *settings, const struct option_list *targets) {
+    struct sweep_result result;
+    struct failure failure = {0};
+
+    if (sweep_run(settings, targets, &result, &failure) != ERROR_NONE)
+        return command_failed(&failure);
+    if (!settings->quiet)
+        progress_summary(&result);
+    if (settings->stats && progress_write_stats(&result, settings->stats, &failure) != ERROR_NONE)
+        return command_failed(&failure);
+    return sweep_exit_code(&result);
+}
+
+static enum exit_code run(int argc, char *const argv[]) {
+    struct scan_settings settings;
+    struct option_list targets;
+    struct failure failure = {0};
+    enum exit_code code;
+
+    scan_settings_init(&settings);
+    option_list_init(&targets);
+    if (option_parse(scan_options, argc, argv, &settings, &targets, &failure) == ERROR_NONE &&
+        targets.count == 0)
+        failure_set(&failure, ERROR_USAGE,
+                    "no target: name a host, a block, @FILE or -; `trawl help scan` tells more");
+    code = failure.code != ERROR_NONE ? command_failed(&failure) : scan(&settings, &targets);
+    option_list_deinit(&targets);
+    scan_settings_deinit(&settings);
+    return code;
+}
+
+const struct command command_scan = {
+    .name = "scan",
+    .summary = "sweep hosts, lists and networks; one record a target",
+    .run = run,
+    .help = help,
+};

@@ -1,0 +1,21 @@
+/* What a sweep says about itself while it runs and when it ends: a line on a terminal, a summary,
+ * a JSON document. */
+#ifndef TOOLS_TRAWL_PROGRESS_H
+#define TOOLS_TRAWL_PROGRESS_H
+
+#include "tools/trawl/sweep.h"
+
+/* Overwrites the progress line on standard error. `total` 0: not known. */
+void progress_show(const struct pool_statistics *statistics, uint64_t total, double seconds);
+
+/* Removes it, before something else is written there. */
+void progress_clear(void);
+
+/* A few lines on standard error: how many, how fast, what came of it, what is wrong. */
+void progress_summary(const struct sweep_result *result);
+
+/* The figures as one JSON object in a file, whole or not at all. */
+enum error progress_write_stats(const struct sweep_result *result, const char *path,
+                                struct failure *failure);
+
+#endif

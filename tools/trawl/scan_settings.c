@@ -1,0 +1,88 @@
+#include "tools/trawl/scan_settings.h"
+
+#include <stddef.h>
+
+static const char *const plans[] = {"handshake", "grab", NULL};
+static const char *const addresses[] = {"first", "all", NULL};
+static const char *const sigalgs[] = {"all", "rsa", "ecdsa", NULL};
+static const char *const shares[] = {"base", "random", NULL};
+const char *const scan_formats[] = {"auto", "json",  "csv",   "msgpack",
+                                    "pem",  "names", "table", NULL};
+
+#define FIELD(name) offsetof(struct scan_settings, name)
+static const char what[] = "What is probed", how[] = "How it is probed", out[] = "Output";
+
+const struct option_spec scan_options[] = {
+    {"ports", 'p', OPTION_TEXT, "LIST", "ports of targets that name none: 443,8000-8010", what,
+     FIELD(ports), 0, 0, NULL, NULL},
+    {"addresses", 0, OPTION_CHOICE, "WHICH", "of a name: first that answers, or all", what,
+     FIELD(addresses), 0, 0, addresses, NULL},
+    {"resolver", 0, OPTION_TEXT, "LIST", "DNS servers: 192.0.2.53,[2001:db8::53]:5353", what,
+     FIELD(resolver), 0, 0, NULL, "those of resolv.conf"},
+    {"seed", 0, OPTION_NUMBER, "N", "of the order in which blocks are swept", what, FIELD(seed), 0,
+     0, NULL, "another each time"},
+    {"plan", 0, OPTION_CHOICE, "PLAN",
+     "handshake: complete and verified; grab: the certificate and no more", how, FIELD(plan), 0, 0,
+     plans, NULL},
+    {"concurrency", 'c', OPTION_NUMBER, "N", "connections at once", how, FIELD(concurrency), 1,
+     1000000, NULL, "by the machine's limits"},
+    {"workers", 0, OPTION_NUMBER, "N", "threads that probe", how, FIELD(workers), 1, 256, NULL,
+     "one a core"},
+    {"timeout", 0, OPTION_SECONDS, "TIME", "for a target as a whole", how, FIELD(timeout_ms), 100,
+     3600000, NULL, NULL},
+    {"dns-timeout", 0, OPTION_SECONDS, "TIME", "for a name", how, FIELD(dns_timeout_ms), 100,
+     3600000, NULL, NULL},
+    {"connect-timeout", 0, OPTION_SECONDS, "TIME", "for a connection", how,
+     FIELD(connect_timeout_ms), 100, 3600000, NULL, NULL},
+    {"handshake-timeout", 0, OPTION_SECONDS, "TIME", "for a handshake", how,
+     FIELD(handshake_timeout_ms), 100, 3600000, NULL, NULL},
+    {"ca-file", 0, OPTION_TEXT, "PATH", "trusted roots: a PEM file or a folder", how,
+     FIELD(ca_file), 0, 0, NULL, "the system's"},
+    {"no-verify", 0, OPTION_FLAG, NULL, "do not verify chains", how, FIELD(no_verify), 0, 0, NULL,
+     NULL},
+    {"allow-cn", 0, OPTION_FLAG, NULL, "match the common name where there is no subjectAltName",
+     how, FIELD(allow_cn), 0, 0, NULL, NULL},
+    {"sigalgs", 0, OPTION_CHOICE, "KIND", "kind of certificate that a grab asks for", how,
+     FIELD(sigalgs), 0, 0, sigalgs, NULL},
+    {"grab-share", 0, OPTION_CHOICE, "KIND", "key share of a grab: random costs more", how,
+     FIELD(grab_share), 0, 0, shares, NULL},
+    {"warn", 'w', OPTION_TEXT, "LIMIT", "warning this long before the end: 14 days, or 25%", how,
+     FIELD(warn), 0, 0, NULL, "14, a third of short lives"},
+    {"critical", 0, OPTION_TEXT, "LIMIT", "critical this long before the end", how, FIELD(critical),
+     0, 0, NULL, "3, a tenth of short lives"},
+    {"output", 'o', OPTION_LIST, "WHERE", "-, a path (.jsonl .csv .msgpack .pem, .gz) or null", out,
+     FIELD(outputs), 0, 0, NULL, "-"},
+    {"format", 0, OPTION_CHOICE, "FORMAT", "instead of what the output's name means", out,
+     FIELD(format), 0, 0, scan_formats, NULL},
+    {"fields", 0, OPTION_TEXT, "LIST", "fields or groups to write: host,certificate,days_left", out,
+     FIELD(fields), 0, 0, NULL, "all but large ones"},
+    {"print", 0, OPTION_TEXT, "WHAT", "names: the bare DNS names, for a pipe", out, FIELD(print), 0,
+     0, NULL, "records"},
+    {"gzip", 0, OPTION_FLAG, NULL, "compress files", out, FIELD(gzip), 0, 0, NULL, NULL},
+    {"append", 0, OPTION_FLAG, NULL, "to files that are there already", out, FIELD(append), 0, 0,
+     NULL, NULL},
+    {"rotate-size", 0, OPTION_BYTES, "SIZE", "begin a new file after so much", out,
+     FIELD(rotate_bytes), 0, 0, NULL, "never"},
+    {"rotate-time", 0, OPTION_SECONDS, "TIME", "begin a new file after so long", out,
+     FIELD(rotate_ms), 0, 0, NULL, "never"},
+    {"quiet", 'q', OPTION_FLAG, NULL, "no progress and no summary", out, FIELD(quiet), 0, 0, NULL,
+     NULL},
+    {"stats", 0, OPTION_TEXT, "FILE", "write the sweep's figures as JSON", out, FIELD(stats), 0, 0,
+     NULL, "none"},
+    {0},
+};
+
+void scan_settings_init(struct scan_settings *settings) {
+    *settings = (struct scan_settings){
+        .ports = "443",
+        .dns_timeout_ms = 5000,
+        .connect_timeout_ms = 5000,
+        .handshake_timeout_ms = 10000,
+        .timeout_ms = 20000,
+    };
+    option_list_init(&settings->outputs);
+}
+
+void scan_settings_deinit(struct scan_settings *settings) {
+    option_list_deinit(&settings->outputs);
+}

@@ -1,0 +1,25 @@
+/* One sweep from end to end: sources on a thread of their own, the pool's workers, a thread a sink,
+ * and this thread, which shows progress and hears signals. */
+#ifndef TOOLS_TRAWL_SWEEP_H
+#define TOOLS_TRAWL_SWEEP_H
+
+#include "engine/pool/pool.h"
+#include "tools/trawl/command.h"
+#include "tools/trawl/scan_settings.h"
+
+/* How a sweep ended. */
+struct sweep_result {
+    struct pool_statistics statistics;
+    uint64_t bad_lines, records_lost;
+    double seconds;
+    bool interrupted, source_failed, sink_failed;
+};
+
+/* Runs it; `specs` are the arguments that name targets. An error means that it could not begin. */
+enum error sweep_run(const struct scan_settings *settings, const struct option_list *specs,
+                     struct sweep_result *result, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+enum exit_code sweep_exit_code(const struct sweep_result *result);
+
+#endif
