@@ -457,7 +457,7 @@ static void dispatch(struct uring *uring, const struct io_uring_cqe *cqe) {
     case KIND_CANCEL: /* it had ended already: its own completion tells */
         return;
     }
-    assert(!"a completion of nobody's");
+    assert(false && "a completion of nobody's");
 }
 
 /* Hands out what is there now; what handlers cause meanwhile waits for the next step. */

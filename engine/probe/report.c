@@ -106,7 +106,8 @@ static void fill_name_match(struct probe_record *record, const struct report *re
 
 static void fill_trust(struct probe_record *record, const struct report *report,
                        struct trust_checker *trust) {
-    if (!trust || !report->settings->roots || report->plan != PLAN_HANDSHAKE)
+    record->trust.unverified = !trust || report->plan != PLAN_HANDSHAKE;
+    if (record->trust.unverified)
         return;
     struct trust_verdict verdict = trust_check(
         trust, report->seen->certificates, report->seen->certificate_count, report->now_ms / 1000);

@@ -183,7 +183,8 @@ GETTER(link_not_after,
        r->chain[i].readable ? number(out, VALUE_TIME, r->chain[i].not_after) : absent(out))
 GETTER(link_fingerprint_sha256, HASH(r->chain[i].fingerprint_sha256))
 
-GETTER(trust_trusted, r->has_trust ? boolean(out, r->trust.trusted) : absent(out))
+GETTER(trust_trusted,
+       r->has_trust && !r->trust.unverified ? boolean(out, r->trust.trusted) : absent(out))
 GETTER(trust_error, r->has_trust ? text(out, r->trust.error) : absent(out))
 GETTER(trust_name_matches,
        r->has_trust && r->trust.name_checked ? boolean(out, r->trust.name_matches) : absent(out))

@@ -102,6 +102,7 @@ struct probe_record {
     bool has_trust;
     struct {
         bool trusted, name_checked, name_matches;
+        bool unverified;    /* nobody asked whether the chain is trusted: `trusted` says nothing */
         struct slice error; /* static text, engine/x509/trust.h; empty when trusted */
         struct slice matched_name;
         int64_t chain_not_after; /* earliest on the verified path; 0 when not trusted */
