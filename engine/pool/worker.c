@@ -47,10 +47,12 @@ static bool unblock(struct worker *worker) {
         while (pushed < output->blocked_count &&
                batch_queue_push(worker->outlets[i].queue, worker->number, output->blocked[pushed]))
             pushed++;
+        clear = clear && pushed == output->blocked_count;
+        if (pushed == 0)
+            continue;
         output->blocked_count -= pushed;
         memmove(output->blocked, output->blocked + pushed,
                 output->blocked_count * sizeof(struct batch *));
-        clear = clear && output->blocked_count == 0;
     }
     return clear;
 }
