@@ -59,6 +59,7 @@ struct sweep {
     bool show_progress;
     _Atomic uint64_t total, bad_lines;
     _Atomic bool fed, source_failed;
+    _Atomic bool in_trouble; /* a sink waits for room or for the other side */
 };
 
 /* --- Words on standard error, from any thread --- */
@@ -178,6 +179,7 @@ static void on_gone(void *owner) {
 
 static void on_trouble(void *owner, const struct failure *failure, bool final) {
     struct sweep *sweep = owner;
+    atomic_store(&sweep->in_trouble, !final);
     say(sweep, failure->text);
     if (final)
         stop(sweep);
@@ -186,7 +188,9 @@ static void on_trouble(void *owner, const struct failure *failure, bool final) {
 }
 
 static void on_recovered(void *owner) {
-    say(owner, "writing works again");
+    struct sweep *sweep = owner;
+    atomic_store(&sweep->in_trouble, false);
+    say(sweep, "writing works again");
 }
 
 static uint16_t terminal_columns(void) {
@@ -448,6 +452,19 @@ static void watch(struct sweep *sweep, const sigset_t *signals, uint64_t started
     }
 }
 
+/* All is probed; a sink that waits for room holds the end until it gets it or the user gives up. */
+static void wait_out_trouble(struct sweep *sweep, const sigset_t *signals) {
+    struct timespec tick = {.tv_nsec = PROGRESS_MS * 1000000L};
+
+    while (atomic_load(&sweep->in_trouble) && !sweep->result->interrupted) {
+        int signal = sigtimedwait(signals, NULL, &tick);
+        sweep->result->interrupted = signal == SIGINT || signal == SIGTERM;
+    }
+    for (uint32_t i = 0; sweep->result->interrupted && i < sweep->runner_count; i++)
+        if (atomic_load(&sweep->in_trouble))
+            sink_runner_abandon(sweep->outputs[i].runner);
+}
+
 static enum error run(struct sweep *sweep, struct failure *failure) {
     sigset_t signals, before;
     uint64_t started_ns = clock_monotonic_ns();
@@ -465,6 +482,7 @@ static enum error run(struct sweep *sweep, struct failure *failure) {
             abort();
         watch(sweep, &signals, started_ns);
         pthread_join(sweep->feeder, NULL);
+        wait_out_trouble(sweep, &signals);
     } else if (sweep->pool) {
         pool_stop(sweep->pool);
         pool_join(sweep->pool);
