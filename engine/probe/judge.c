@@ -18,7 +18,7 @@ static double threshold_days(struct judge_threshold threshold, double lifetime_d
 /* The policy with its thresholds in days, for one certificate. */
 static void limits_for(const struct judge_policy *policy, double lifetime_days, double *warning,
                        double *critical) {
-    if (policy->defaults && lifetime_days < SHORT_LIFE_DAYS) {
+    if (policy->defaults && lifetime_days < (double)SHORT_LIFE_DAYS) {
         *warning = lifetime_days / 3;
         *critical = lifetime_days / 10;
         return;
