@@ -37,6 +37,7 @@ struct io_config {
     uint32_t receives; /* about how many receives are in flight at once: sizes the buffers */
     void (*handle)(void *owner, const struct io_event *event);
     void *owner;
+    void *context; /* what a backend without a kernel runs on; NULL for the others */
 };
 
 struct io;
@@ -62,6 +63,7 @@ struct io {
     const struct io_backend *backend;
     struct io_config config;
     uint64_t now_ns; /* monotonic, read once a step */
+    int64_t unix_ms; /* since 1970, read with it */
 };
 
 /* `failure` says what the kernel refused and what to do about it. */

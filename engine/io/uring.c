@@ -495,6 +495,7 @@ static enum error uring_step(struct io *io, uint32_t wait_ms) {
     if (io_uring_sq_ready(&uring->ring) == 0)
         uring->arena_used = 0;
     io->now_ns = clock_monotonic_ns();
+    io->unix_ms = clock_unix_ms();
     if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN && result != -EBUSY)
         return (enum error) - result;
     drain(uring);
@@ -640,6 +641,7 @@ static enum error uring_open(struct io **out, const struct io_config *config,
     uring->io.backend = &io_uring_backend;
     uring->io.config = *config;
     uring->io.now_ns = clock_monotonic_ns();
+    uring->io.unix_ms = clock_unix_ms();
     uring->wake_fd = -1;
     enum error error = make(uring, failure);
     if (error) {

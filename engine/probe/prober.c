@@ -1,6 +1,5 @@
 #include "engine/probe/prober.h"
 
-#include "engine/base/clock.h"
 #include "engine/dns/resolver.h"
 #include "engine/io/io.h"
 #include "engine/io/wheel.h"
@@ -178,7 +177,7 @@ static void report_slot(struct prober *prober, struct slot *slot, enum outcome o
         .seen = seen,
         .fallback = slot->fallback && certificate,
         .started_ms = slot->started_ms,
-        .now_ms = clock_unix_ms(),
+        .now_ms = prober->io->unix_ms,
     };
     if (slot->further)
         count(&prober->statistics.further, 1);
@@ -528,7 +527,7 @@ static void fill_slot(struct prober *prober, struct slot *slot, const struct tar
     slot->address = target->address;
     slot->conversation = NULL;
     slot->started_ns = prober->io->now_ns;
-    slot->started_ms = clock_unix_ms();
+    slot->started_ms = prober->io->unix_ms;
     slot->dns_ns = slot->connect_ns = slot->connected_ns = slot->conversing_ns = 0;
     slot->address_count = slot->address_at = slot->attempt = slot->pauses = 0;
     slot->again = slot->further = 0;
@@ -618,8 +617,9 @@ static enum error open_io(struct prober *prober, struct failure *failure) {
         .receives = prober->settings->conversations,
         .handle = on_event,
         .owner = prober,
+        .context = prober->settings->io_context,
     };
-    return io_open(&prober->io, &io_uring_backend, &config, failure);
+    return io_open(&prober->io, prober->settings->io, &config, failure);
 }
 
 static enum error open_resolver(struct prober *prober, struct failure *failure) {

@@ -16,8 +16,7 @@
 
 #include <stdatomic.h>
 
-struct io;
-struct io_event;
+struct io_backend;
 struct resolver_hosts;
 struct tls_client;
 struct tls_grab_profile;
@@ -26,6 +25,8 @@ struct prober;
 
 /* Made before the workers start, read-only then, shared by all of them. */
 struct prober_settings {
+    const struct io_backend *io; /* what carries the connections */
+    void *io_context;            /* for io_config */
     enum plan plan;
     uint32_t slots, conversations; /* of each worker */
     uint32_t dns_timeout_ms, connect_timeout_ms, handshake_timeout_ms, total_timeout_ms;

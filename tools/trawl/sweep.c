@@ -3,6 +3,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
 #include "engine/dns/resolver.h"
+#include "engine/io/io.h"
 #include "engine/tls/grab.h"
 #include "engine/tls/handshake.h"
 #include "engine/x509/trust.h"
@@ -350,6 +351,7 @@ static enum error set_probe(struct sweep *sweep, struct failure *failure) {
         .random_share = settings->grab_share != 0,
     };
 
+    probe->io = &io_uring_backend;
     probe->plan = settings->plan ? PLAN_GRAB : PLAN_HANDSHAKE;
     probe->all_addresses = settings->addresses != 0;
     probe->allow_common_name = settings->allow_cn;
