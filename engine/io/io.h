@@ -1,6 +1,6 @@
 /* The seam between the engine's state machines and the kernel: a small set of asynchronous
- * operations with completions. Behind it stands io_uring (uring.c); another backend is one more
- * table of functions.
+ * operations with completions. Behind it stands io_uring (uring.c), or epoll (epoll.c) where
+ * io_uring is forbidden; another backend is one more table of functions.
  *
  * A `struct io` belongs to the thread that made it; only io_wake may be called from others.
  * Sockets and watches are numbered by the caller, 0 to config->sockets - 1 and 0 to
@@ -19,7 +19,8 @@
 enum io_event_kind {
     IO_CONNECTED,   /* answers io_connect */
     IO_RECEIVED,    /* answers io_receive; no bytes and no error: the peer has closed */
-    IO_SEND_FAILED, /* bytes given to io_send could not be handed to the kernel whole */
+    IO_SEND_FAILED, /* bytes given to io_send could not be handed to the kernel whole: EAGAIN when
+                       the send buffer was full. May stand for several sends of one step */
     IO_CLOSED,      /* answers an io_close that returned false; the socket is free now */
     IO_READY,       /* a watched descriptor can be read or written; watched on until io_unwatch */
 };
@@ -44,6 +45,10 @@ struct io;
 
 struct io_backend {
     const char *name;
+    /* True: sockets take descriptors of the process, whose limit (RLIMIT_NOFILE) all its `struct
+     * io` and everything else share. False: they take none, and each `struct io` may have as many
+     * sockets as that limit says, whatever the others have. */
+    bool shares_descriptors;
     enum error (*open)(struct io **out, const struct io_config *config, struct failure *failure);
     void (*close)(struct io *io);
     void (*connect)(struct io *io, uint32_t socket, const struct address *address, uint16_t port);
@@ -56,7 +61,15 @@ struct io_backend {
     enum error (*step)(struct io *io, uint32_t wait_ms);
 };
 
-extern const struct io_backend io_uring_backend;
+extern const struct io_backend io_uring_backend, io_epoll_backend;
+
+/* All of them, the best first, then NULL. */
+extern const struct io_backend *const io_backends[];
+
+/* The first that works here, by trying: a few system calls. `why` tells why a better one was passed
+ * over, in words that may be followed by what is used instead; its code is ERROR_NONE when the best
+ * works. NULL when none does. */
+const struct io_backend *io_backend_choose(struct failure *why);
 
 /* The common head of every backend's own struct. */
 struct io {
@@ -94,13 +107,16 @@ static inline void io_receive(struct io *io, uint32_t socket) {
     io->backend->receive(io, socket);
 }
 
-/* Ends whatever is in flight and closes. True when the socket is free at once; false when IO_CLOSED
- * will say so. No other event comes for the socket in between. */
+/* Ends whatever is in flight and closes. True when the socket is free at once, as it always is with
+ * nothing in flight; false when IO_CLOSED will say so. No other event comes for the socket in
+ * between. */
 static inline bool io_close_socket(struct io *io, uint32_t socket) {
     return io->backend->close_socket(io, socket);
 }
 
-/* Watches a descriptor of somebody else's; a second call for the same watch replaces the first. */
+/* Watches a descriptor of somebody else's; a second call for the same watch replaces the first.
+ * Only one watch at a time on a descriptor, and none on a file; unwatch before it is closed. What
+ * cannot be watched is told once, with its errno. */
 static inline void io_watch(struct io *io, uint32_t watch, int fd, bool readable, bool writable) {
     io->backend->watch(io, watch, fd, readable, writable);
 }
@@ -114,8 +130,8 @@ static inline void io_wake(struct io *io) {
     io->backend->wake(io);
 }
 
-/* Submits what was asked for, waits at most `wait_ms` for the first completion, and hands out all
- * that have come. */
+/* Submits what was asked for, waits at most `wait_ms` for the first completion, and hands out those
+ * that have come. Of very many, some are left to the next step, which then does not wait. */
 static inline enum error io_step(struct io *io, uint32_t wait_ms) {
     return io->backend->step(io, wait_ms);
 }

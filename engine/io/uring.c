@@ -508,12 +508,14 @@ static enum error uring_step(struct io *io, uint32_t wait_ms) {
  * ------------------------------------------------------------------------------------------ */
 
 static enum error refuse(struct failure *failure, int error, const char *what) {
-    if (error == EPERM || error == ENOSYS || error == EACCES)
+    if (error == EPERM || error == EACCES)
         return failure_set(failure, ERROR_UNSUPPORTED,
-                           "io_uring is refused here (%s: %s): a container's seccomp profile or "
-                           "the sysctl kernel.io_uring_disabled forbids it, or the kernel is older "
-                           "than 6.1; allow it, e.g. docker run --security-opt seccomp=unconfined",
+                           "io_uring is refused here (%s: %s): the seccomp profile of a container "
+                           "or the sysctl kernel.io_uring_disabled forbids it",
                            what, error_text((enum error)error));
+    if (error == ENOSYS)
+        return failure_set(failure, ERROR_UNSUPPORTED,
+                           "this kernel has no io_uring (%s): Linux 6.1 or later has it", what);
     if (error == EINVAL)
         return failure_set(failure, ERROR_UNSUPPORTED,
                            "this kernel's io_uring cannot do what is needed (%s): use Linux 6.1 "
