@@ -1,6 +1,6 @@
 /* What stands on the command line itself: a single target, or a block of addresses. Two kinds, so
  * that `trawl list sources` shows both, with one implementation (spec.h). */
-#include "ingest/quote.h"
+#include "engine/base/quote.h"
 #include "ingest/source.h"
 #include "ingest/spec.h"
 
@@ -17,9 +17,10 @@ static bool takes_any(struct slice spec) {
 static enum error argument_open(struct source *source, struct slice spec, struct failure *failure) {
     struct argument_source *argument = (struct argument_source *)source;
     struct failure reason;
-    enum error error = spec_parse(&argument->spec, source->context, slice_trim(spec), &reason);
+    enum error error = spec_read(&argument->spec, source->context, slice_trim(spec), &reason);
     if (error)
         return failure_set(failure, error, "%s: %s", reason.text, quote_of(spec).text);
+    spec_begin(&argument->spec, source->context);
     return ERROR_NONE;
 }
 
@@ -28,6 +29,10 @@ static enum source_result argument_next(struct source *source, struct target *ta
     (void)failure;
     struct argument_source *argument = (struct argument_source *)source;
     return spec_next(&argument->spec, target) ? SOURCE_TARGET : SOURCE_END;
+}
+
+static uint64_t argument_skip(struct source *source, uint64_t targets) {
+    return spec_skip(&((struct argument_source *)source)->spec, targets);
 }
 
 static uint64_t argument_total(const struct source *source) {
@@ -42,6 +47,7 @@ const struct source_kind source_block = {
     .takes = cidr_is_block,
     .open = argument_open,
     .next = argument_next,
+    .skip = argument_skip,
     .total = argument_total,
 };
 
@@ -53,5 +59,6 @@ const struct source_kind source_target = {
     .takes = takes_any,
     .open = argument_open,
     .next = argument_next,
+    .skip = argument_skip,
     .total = argument_total,
 };

@@ -1,6 +1,6 @@
-/* "@hosts.txt": one target a line. */
-#include "ingest/quote.h"
-#include "ingest/target_lines.h"
+/* "@hosts.txt": a file with targets, in any of the formats (format.h). */
+#include "engine/base/quote.h"
+#include "ingest/reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +13,9 @@ static bool list_takes(struct slice spec) {
 
 /* `spec` comes from source_open and is terminated. */
 static enum error list_open(struct source *source, struct slice spec, struct failure *failure) {
-    struct target_lines *input = (struct target_lines *)source;
+    struct reader *reader = (struct reader *)source;
     struct slice name = slice_from(spec, 1);
-    input->fd = -1;
+    reader->fd = -1;
     if (!name.len)
         return failure_set(failure, ERROR_USAGE, "the file name after \"@\" is missing");
 
@@ -29,23 +29,24 @@ static enum error list_open(struct source *source, struct slice spec, struct fai
         return failure_set(failure, error, "cannot read the list %s: %s", quote_of(name).text,
                            error_text(error));
     }
-    return target_lines_init(input, fd, name, failure);
+    return reader_init(reader, fd, name, failure);
 }
 
 static void list_close(struct source *source) {
-    struct target_lines *input = (struct target_lines *)source;
-    if (input->fd >= 0)
-        close(input->fd);
-    target_lines_deinit(input);
+    struct reader *reader = (struct reader *)source;
+    if (reader->fd >= 0)
+        close(reader->fd);
+    reader_deinit(reader);
 }
 
 const struct source_kind source_list = {
     .name = "list",
-    .summary = "a file with one target a line, of any form but list; # starts a comment",
+    .summary = "a file with targets: lines, CSV, JSON, output of zmap, masscan, nmap",
     .example = "@hosts.txt",
-    .size = sizeof(struct target_lines),
+    .size = sizeof(struct reader),
     .takes = list_takes,
     .open = list_open,
-    .next = target_lines_next,
+    .next = reader_next,
+    .skip = reader_skip,
     .close = list_close,
 };

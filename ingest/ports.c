@@ -1,7 +1,7 @@
 #include "ingest/ports.h"
 
 #include "engine/base/limits.h"
-#include "ingest/quote.h"
+#include "engine/base/quote.h"
 
 #include <stdlib.h>
 

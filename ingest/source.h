@@ -14,7 +14,7 @@ enum source_result {
     SOURCE_TARGET,   /* `target` is set */
     SOURCE_BAD_LINE, /* no target: `failure` says `file:line: reason: "text"`; go on calling */
     SOURCE_END,      /* nothing more will come */
-    SOURCE_FAILED,   /* cannot go on: `failure` says why (read error) */
+    SOURCE_FAILED,   /* cannot go on: `failure` says why (read error, broken JSON or XML) */
     SOURCE_STOPPED,  /* stop_fd became readable while it waited */
 };
 
@@ -24,7 +24,12 @@ struct source_context {
     const struct protocol_lookup *protocols; /* for smtp://host */
     uint64_t seed;                           /* for orders: the same seed, the same order */
     int stop_fd; /* becomes readable when the sweep is asked to stop; -1 for never */
+    int format;  /* of files and standard input: an index into source_formats */
 };
+
+/* Names of the formats of lists, NULL-terminated. The first, "auto", looks at the beginning of each
+ * file. */
+extern const char *const source_formats[];
 
 struct source;
 
@@ -42,6 +47,8 @@ struct source_kind {
     enum error (*open)(struct source *source, struct slice spec, struct failure *failure);
     enum source_result (*next)(struct source *source, struct target *target,
                                struct failure *failure);
+    /* As source_skip; NULL when nothing can be left out in constant time. */
+    uint64_t (*skip)(struct source *source, uint64_t targets);
     /* Called also when open failed. NULL when there is nothing to close. */
     void (*close)(struct source *source);
     /* How many targets it will give in all, UINT64_MAX when there are more. NULL when that cannot
@@ -69,6 +76,13 @@ void source_close(struct source *source);
 static inline enum source_result source_next(struct source *source, struct target *target,
                                              struct failure *failure) {
     return source->kind->next(source, target, failure);
+}
+
+/* Leaves out up to `targets` of the targets that come next, as far as that takes constant time (the
+ * rest of a block, not of a file), and returns how many. Who wants to leave out more pulls the rest
+ * with source_next, and so hears of bad lines on the way. */
+static inline uint64_t source_skip(struct source *source, uint64_t targets) {
+    return source->kind->skip ? source->kind->skip(source, targets) : 0;
 }
 
 /* As source_kind.total; 0 when it cannot be known beforehand. */

@@ -1,4 +1,4 @@
-#include "ingest/quote.h"
+#include "engine/base/quote.h"
 #include "ingest/source.h"
 
 #include <assert.h>

@@ -2,45 +2,53 @@
 
 #include "ingest/target_parse.h"
 
-enum error spec_parse(struct spec *spec, const struct source_context *context, struct slice text,
-                      struct failure *failure) {
-    spec->ports = context->ports;
+enum error spec_read(struct spec *spec, const struct source_context *context, struct slice text,
+                     struct failure *failure) {
     spec->next = spec->count = 0;
     spec->is_block = cidr_is_block(text);
-    enum error error = spec->is_block
-                           ? cidr_parse(text, &spec->block, failure)
-                           : target_parse(text, context->protocols, &spec->single, failure);
-    if (error)
-        return error;
+    if (!spec->is_block)
+        return target_parse(text, context->protocols, &spec->target, failure);
+    spec->target = (struct target){0};
+    enum error error = cidr_parse(text, &spec->block, failure);
+    if (!error && spec->block.last_offset > UINT64_MAX)
+        return failure_set(failure, ERROR_USAGE,
+                           "more than 2^64 addresses; the largest IPv6 block is a /64");
+    return error;
+}
 
+void spec_begin(struct spec *spec, const struct source_context *context) {
+    spec->ports = context->ports;
+    spec->next = 0;
+    spec->count = spec->target.port ? 1 : spec->ports->count;
     if (spec->is_block) {
-        spec->count = ((unsigned __int128)spec->block.last_offset + 1) * spec->ports->count;
+        spec->count *= spec->block.last_offset + 1;
         permutation_init(&spec->order, spec->count, context->seed);
-    } else {
-        spec->count = spec->single.port ? 1 : spec->ports->count;
     }
-    return ERROR_NONE;
 }
 
 bool spec_next(struct spec *spec, struct target *target) {
     if (spec->next == spec->count)
         return false;
     unsigned __int128 number = spec->next++;
-    struct port_choice choice;
+    uint32_t ports = spec->target.port ? 1 : spec->ports->count;
+    *target = spec->target;
     if (spec->is_block) {
         number = permutation_at(&spec->order, number);
-        choice = spec->ports->items[number % spec->ports->count];
-        uint64_t offset = (uint64_t)(number / spec->ports->count);
-        *target = (struct target){.address = cidr_address(&spec->block, offset)};
-    } else {
-        *target = spec->single;
-        if (target->port)
-            return true;
-        choice = spec->ports->items[number];
+        target->address = cidr_address(&spec->block, number / ports);
     }
-    target->port = choice.port;
-    target->protocol = choice.protocol;
+    if (!target->port) {
+        struct port_choice choice = spec->ports->items[number % ports];
+        target->port = choice.port;
+        target->protocol = choice.protocol;
+    }
     return true;
+}
+
+uint64_t spec_skip(struct spec *spec, uint64_t targets) {
+    unsigned __int128 left = spec->count - spec->next;
+    uint64_t skipped = targets < left ? targets : (uint64_t)left;
+    spec->next += skipped;
+    return skipped;
 }
 
 uint64_t spec_total(const struct spec *spec) {

@@ -1,4 +1,4 @@
-/* What one argument or one line of a list asks for: a single target or a block of addresses, each
+/* What one argument or one row of an input asks for: a single target or a block of addresses, each
  * times the ports of the sweep. The pairs of address and port are numbered from 0 to `count` - 1; a
  * block is visited in keyed random order over all of them, so that neither a host nor a network is
  * hit many times in a row.
@@ -7,7 +7,7 @@
 #ifndef INGEST_SPEC_H
 #define INGEST_SPEC_H
 
-#include "ingest/cidr.h"
+#include "engine/base/cidr.h"
 #include "ingest/permutation.h"
 #include "ingest/source.h"
 
@@ -17,15 +17,23 @@ struct spec {
     bool is_block;
     struct cidr_block block;
     struct permutation order;
-    struct target single;
+    struct target
+        target; /* all of it, or what the addresses of the block share; port 0: every one */
 };
 
-/* `text` must have no blanks at its ends. ERROR_USAGE says what is wrong; the caller adds where. */
-enum error spec_parse(struct spec *spec, const struct source_context *context, struct slice text,
-                      struct failure *failure) __attribute__((warn_unused_result));
+/* Reads what stands before the ports are counted: block or target. `text` must have no blanks at
+ * its ends. ERROR_USAGE says what is wrong; the caller adds where. */
+enum error spec_read(struct spec *spec, const struct source_context *context, struct slice text,
+                     struct failure *failure) __attribute__((warn_unused_result));
+
+/* Counts the targets of what was read; name, port and protocol of `target` may have been set. */
+void spec_begin(struct spec *spec, const struct source_context *context);
 
 /* The next target; false when there is none left. */
 bool spec_next(struct spec *spec, struct target *target);
+
+/* Leaves out up to `targets` of them; returns how many. Takes constant time. */
+uint64_t spec_skip(struct spec *spec, uint64_t targets);
 
 /* How many targets it gives in all; UINT64_MAX when there are more. */
 uint64_t spec_total(const struct spec *spec);

@@ -1,5 +1,5 @@
-/* "-": standard input, one target a line, swept while it is still being written. */
-#include "ingest/target_lines.h"
+/* "-": standard input, like a list file, swept while it is still being written. */
+#include "ingest/reader.h"
 
 #include <unistd.h>
 
@@ -9,22 +9,22 @@ static bool stdin_takes(struct slice spec) {
 
 static enum error stdin_open(struct source *source, struct slice spec, struct failure *failure) {
     (void)spec;
-    return target_lines_init((struct target_lines *)source, STDIN_FILENO, slice_of("stdin"),
-                             failure);
+    return reader_init((struct reader *)source, STDIN_FILENO, slice_of("stdin"), failure);
 }
 
 /* The descriptor stays open: it belongs to the process. */
 static void stdin_close(struct source *source) {
-    target_lines_deinit((struct target_lines *)source);
+    reader_deinit((struct reader *)source);
 }
 
 const struct source_kind source_stdin = {
     .name = "stdin",
-    .summary = "standard input, one target a line, swept while it is written",
+    .summary = "standard input, like a list file, swept while it is written",
     .example = "-",
-    .size = sizeof(struct target_lines),
+    .size = sizeof(struct reader),
     .takes = stdin_takes,
     .open = stdin_open,
-    .next = target_lines_next,
+    .next = reader_next,
+    .skip = reader_skip,
     .close = stdin_close,
 };

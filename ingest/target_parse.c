@@ -1,6 +1,6 @@
 #include "ingest/target_parse.h"
 
-#include "ingest/quote.h"
+#include "engine/base/quote.h"
 
 #include <idn2.h>
 
@@ -91,7 +91,7 @@ static bool ends_in_number(const struct target *target) {
     return i < target->name_len && (i == 0 || target->name[i - 1] == '.');
 }
 
-static enum error set_name(struct target *target, struct slice name, struct failure *failure) {
+enum error target_set_name(struct target *target, struct slice name, struct failure *failure) {
     bool ascii = true;
     for (size_t i = 0; i < name.len; i++)
         ascii = ascii && name.ptr[i] < 0x80;
@@ -155,7 +155,7 @@ static enum error set_endpoint(struct target *target, struct slice text, bool ad
     if (address_only)
         return failure_set(failure, ERROR_USAGE, "%s after \"@\" is not an IP address",
                            quote_of(host).text);
-    return set_name(target, host, failure);
+    return target_set_name(target, host, failure);
 }
 
 /* Everything but a scheme and what belongs to it. */
@@ -168,7 +168,7 @@ static enum error set_host(struct target *target, struct slice text, struct fail
     if (contains(name, ':') || address_parse(name, &address))
         return failure_set(failure, ERROR_USAGE, "%s before \"@\" is not a host name",
                            quote_of(name).text);
-    enum error error = set_name(target, name, failure);
+    enum error error = target_set_name(target, name, failure);
     return error ? error : set_endpoint(target, endpoint, true, failure);
 }
 
@@ -199,11 +199,7 @@ static enum error set_url(struct target *target, struct slice scheme, struct sli
 
 enum error target_parse(struct slice text, const struct protocol_lookup *protocols,
                         struct target *out, struct failure *failure) {
-    out->address = (struct address){0};
-    out->port = 0;
-    out->protocol = 0;
-    out->name_len = 0;
-    out->name[0] = '\0';
+    *out = (struct target){0};
 
     struct slice scheme, rest;
     if (split(text, ':', &scheme, &rest) && rest.len >= 2 && memcmp(rest.ptr, "//", 2) == 0)

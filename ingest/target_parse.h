@@ -22,4 +22,8 @@ enum error target_parse(struct slice text, const struct protocol_lookup *protoco
                         struct target *out, struct failure *failure)
     __attribute__((warn_unused_result));
 
+/* Sets the name alone, in the form described above. */
+enum error target_set_name(struct target *target, struct slice name, struct failure *failure)
+    __attribute__((warn_unused_result));
+
 #endif

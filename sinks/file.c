@@ -25,7 +25,8 @@
 struct file {
     struct sink head;
     char *path; /* NULL for standard output */
-    bool compressed, append;
+    bool compressed, append, resumes;
+    struct sink_position resume;      /* when it resumes */
     uint64_t rotate_bytes, rotate_ns; /* 0 for never */
     struct part part;
     bool part_has_records;
@@ -102,6 +103,11 @@ static enum error explain_open(const struct file *file, enum error error, struct
                            QUOTE " is being written by another sink or another trawl; choose "
                                  "another name",
                            path);
+    case ESTALE:
+        return failure_set(failure, ERROR_USAGE,
+                           QUOTE " is not the file that holds the sweep so far: put that one back, "
+                                 "or give --append to go on behind what this one holds",
+                           path);
     case EINTR:
         return failure_set(failure, ERROR_STOPPED, "stopped while opening " QUOTE, path);
     default:
@@ -109,22 +115,59 @@ static enum error explain_open(const struct file *file, enum error error, struct
     }
 }
 
-/* One writer a file, or both would be spoilt; file systems without locks have to do without. Files
- * are emptied only once they are locked. */
-static enum error lock_and_empty(int fd, bool append) {
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return (enum error)EWOULDBLOCK;
-    return append || ftruncate(fd, 0) == 0 ? ERROR_NONE : (enum error)errno;
+/* How much of the file that is there already stays; -1 when a run that is taken up has written to
+ * another one. With rotation another one is the part that was begun last, and nothing in it counts
+ * yet. */
+static off_t bytes_kept(const struct file *file, const struct stat *status) {
+    if (!file->resumes)
+        return file->append ? status->st_size : 0;
+    if (status->st_ino == file->resume.file)
+        return (uint64_t)status->st_size < file->resume.bytes ? status->st_size
+                                                              : (off_t)file->resume.bytes;
+    if (file->rotate_bytes || file->rotate_ns)
+        return 0;
+    return file->append || status->st_size == 0 ? status->st_size : -1;
 }
 
-static enum error begin_part(struct file *file, int fd, bool regular) {
+/* One writer a file, or both would be spoilt; file systems without locks have to do without. Files
+ * are cut only once they are locked. */
+static enum error lock_and_cut(const struct file *file, int fd) {
+    struct stat status;
+
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return (enum error)EWOULDBLOCK;
+    if (fstat(fd, &status) != 0)
+        return (enum error)errno;
+    off_t kept = bytes_kept(file, &status);
+    if (kept < 0)
+        return (enum error)ESTALE;
+    return kept == status.st_size || ftruncate(fd, kept) == 0 ? ERROR_NONE : (enum error)errno;
+}
+
+/* True when the last line of a file that is there already has no end: who wrote it was killed. */
+static bool is_torn(const struct file *file, off_t size) {
+    uint8_t last = '\n';
+
+    if (file->compressed || file->head.encoding.encoder == &msgpack_encoder)
+        return false;
+    int fd = open(file->path ? file->path : "/proc/self/fd/1", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    bool torn = fd >= 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+    if (fd >= 0)
+        close(fd);
+    return torn;
+}
+
+/* `behind`: what the file holds stays. */
+static enum error begin_part(struct file *file, int fd, bool behind) {
     const struct encoding *encoding = &file->head.encoding;
     struct stat status;
     struct buffer head;
-    bool empty = !regular || fstat(fd, &status) != 0 || status.st_size == 0;
+    bool empty = !behind || fstat(fd, &status) != 0 || status.st_size == 0;
     buffer_init(&head);
     if (empty && encoding->encoder->begin)
         encoding->encoder->begin(encoding, &head);
+    if (!empty && is_torn(file, status.st_size))
+        buffer_add_byte(&head, '\n');
     enum error error =
         part_begin(&file->part, fd, file->path != NULL, file->compressed, buffer_slice(&head));
     if (head.failed)
@@ -142,12 +185,12 @@ static enum error begin_part(struct file *file, int fd, bool regular) {
 
 static enum error open_part(struct file *file, struct failure *failure) {
     struct stat status;
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (file->append ? O_APPEND : 0);
-    int fd = open(file->path, flags, 0666);
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
+    int fd = open(file->path, flags | (file->append || file->resumes ? O_APPEND : 0), 0666);
     if (fd < 0)
         return explain_open(file, (enum error)errno, failure);
     bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-    enum error error = regular ? lock_and_empty(fd, file->append) : ERROR_NONE;
+    enum error error = regular ? lock_and_cut(file, fd) : ERROR_NONE;
     if (error) {
         close(fd);
         return explain_open(file, error, failure);
@@ -155,10 +198,14 @@ static enum error open_part(struct file *file, struct failure *failure) {
     return explain(file, begin_part(file, fd, regular), failure);
 }
 
+/* Where it leads is the shell's affair: behind `>>` a run that is taken up goes on. */
 static enum error open_standard_output(struct file *file, struct failure *failure) {
-    if (fcntl(STDOUT_FILENO, F_GETFD) < 0)
+    int flags = fcntl(STDOUT_FILENO, F_GETFL);
+    if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
         return failure_set(failure, ERROR_USAGE, "standard output is closed; give a path with -o");
-    return explain(file, begin_part(file, STDOUT_FILENO, false), failure);
+    struct stat status;
+    bool behind = file->resumes && fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode);
+    return explain(file, begin_part(file, STDOUT_FILENO, behind), failure);
 }
 
 /* Parts stand beside the file itself, not beside a link to it. */
@@ -177,7 +224,10 @@ static enum error open_file(struct sink *sink, const struct sink_config *config,
     struct slice spec = slice_of(config->spec);
     file->part.fd = -1;
     file->append = config->append;
-    file->compressed = config->gzip || has_suffix(spec, ".gz");
+    file->resumes = config->resume != NULL;
+    if (config->resume)
+        file->resume = *config->resume;
+    file->compressed = sink->holds_back = config->gzip || has_suffix(spec, ".gz");
     if (!sink->encoding.encoder)
         sink->encoding.encoder = encoder_by_path(spec);
     if (!sink->encoding.encoder)
@@ -188,11 +238,13 @@ static enum error open_file(struct sink *sink, const struct sink_config *config,
     file->path = strdup(config->spec);
     if (!file->path)
         return failure_set(failure, ERROR_MEMORY, "no memory for the output " QUOTE, config->spec);
-    enum error error = open_part(file, failure);
-    if (error || !file->part.regular)
-        return error;
     file->rotate_bytes = config->rotate_bytes;
     file->rotate_ns = config->rotate_seconds * UINT64_C(1000000000);
+    enum error error = open_part(file, failure);
+    if (error)
+        return error;
+    if (!file->part.regular)
+        file->rotate_bytes = file->rotate_ns = 0;
     return file->rotate_bytes || file->rotate_ns ? resolve_path(file, failure) : ERROR_NONE;
 }
 
@@ -316,6 +368,15 @@ static enum error finish_file(struct sink *sink, struct failure *failure) {
     return explain(file, error, failure);
 }
 
+static struct sink_position position_of(const struct sink *sink) {
+    const struct file *file = (const struct file *)sink;
+    struct stat status;
+
+    if (part_is_closed(&file->part) || !file->part.regular || fstat(file->part.fd, &status) != 0)
+        return (struct sink_position){0};
+    return (struct sink_position){status.st_ino, file->part.bytes};
+}
+
 static void close_file(struct sink *sink) {
     struct file *file = file_of(sink);
     part_close(&file->part);
@@ -334,5 +395,6 @@ const struct sink_kind file_sink = {
     .write = write_file,
     .tick = tick_file,
     .finish = finish_file,
+    .position = position_of,
     .close = close_file,
 };

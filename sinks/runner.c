@@ -108,6 +108,8 @@ static void take_batch(struct sink_runner *runner, const struct batch *batch) {
     if (is_alive(runner)) {
         totals->records_written += batch->records;
         totals->bytes_written += batch->bytes.len;
+        if (runner->hooks.on_written)
+            runner->hooks.on_written(runner->hooks.context, runner->sink, batch);
     } else {
         totals->records_lost += batch->records;
     }
@@ -144,6 +146,8 @@ static void *run(void *context) {
     }
     complete(runner);
     sink_close(runner->sink);
+    if (runner->hooks.on_done)
+        runner->hooks.on_done(runner->hooks.context);
     return NULL;
 }
 

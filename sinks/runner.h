@@ -25,6 +25,10 @@ struct sink_runner_hooks {
     void (*on_trouble)(void *context, const struct failure *failure, bool final);
     /* A streak of passing errors is over. */
     void (*on_recovered)(void *context);
+    /* After each write that succeeded: what it held is as safe as the sink makes it. */
+    void (*on_written)(void *context, const struct sink *sink, const struct batch *batch);
+    /* The last call: the sink is completed and closed, sink_runner_join will not wait. */
+    void (*on_done)(void *context);
     void *context;
 };
 

@@ -11,6 +11,12 @@
 
 struct sink;
 
+/* Where a sink stands after a write, so that a run that was killed can be taken up from there. */
+struct sink_position {
+    uint64_t file;  /* which one: an inode */
+    uint64_t bytes; /* in it */
+};
+
 /* What every sink is given at open. Only `spec` and `fields` must outlive the sink. */
 struct sink_config {
     const char *spec; /* the argument of -o: "-", a path, a URL */
@@ -21,6 +27,10 @@ struct sink_config {
     uint32_t rotate_seconds; /* 0 for never */
     bool gzip;               /* compress; a path that ends in .gz means it too */
     bool append;             /* to what is there already instead of replacing it */
+    /* Go on behind this position and cut what lies beyond. Another file than the position's is
+     * refused, unless it is empty, appended to, or a part that was begun later. NULL for no such
+     * position. */
+    const struct sink_position *resume;
     uint16_t terminal_columns;
     bool color;
 };
@@ -56,6 +66,9 @@ struct sink_kind {
     /* Completes and publishes what was written (flush, fsync, rename). When a write was given up,
      * what it wrote in part is taken back where that is possible. */
     enum error (*finish)(struct sink *sink, struct failure *failure);
+    /* Where the records written so far end. NULL where nothing can be taken up from: what was
+     * handed to the other side is gone. */
+    struct sink_position (*position)(const struct sink *sink);
     /* Frees what the kind holds, finished or not. */
     void (*close)(struct sink *sink);
 };
@@ -66,6 +79,7 @@ struct sink {
     const struct sink_kind *kind;
     const char *spec;
     struct encoding encoding;
+    bool holds_back; /* set by open: a write may leave records in memory (compression) */
 };
 
 /* NULL-terminated, in the order in which they are asked. */

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 /* The interface after '%': a number or a name of this machine. */
@@ -45,17 +44,95 @@ bool address_parse(struct slice text, struct address *out) {
     return true;
 }
 
-size_t address_format(const struct address *address, char out[ADDRESS_TEXT_MAX]) {
-    int family = address->family == ADDRESS_V4 ? AF_INET : AF_INET6;
+static char *write_octet(char *at, uint8_t octet) {
+    if (octet >= 100)
+        *at++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *at++ = (char)('0' + octet / 10 % 10);
+    *at++ = (char)('0' + octet % 10);
+    return at;
+}
 
-    out[0] = 0;
-    if (address->family == ADDRESS_NONE ||
-        !inet_ntop(family, address->bytes, out, ADDRESS_TEXT_MAX))
-        return 0;
-    size_t len = strlen(out);
-    if (address->scope)
-        len += (size_t)snprintf(out + len, ADDRESS_TEXT_MAX - len, "%%%u", address->scope);
-    return len;
+static char *write_v4(char *at, const uint8_t bytes[4]) {
+    for (size_t i = 0; i < 4; i++) {
+        at = write_octet(at, bytes[i]);
+        *at++ = '.';
+    }
+    return at - 1;
+}
+
+/* Sections 4.1 and 4.3: no leading zeros, lower case. */
+static char *write_group(char *at, unsigned group) {
+    int shift = group > 0xfff ? 12 : group > 0xff ? 8 : group > 0xf ? 4 : 0;
+
+    for (; shift >= 0; shift -= 4)
+        *at++ = "0123456789abcdef"[group >> shift & 15];
+    return at;
+}
+
+/* Section 4.2: the longest run of zero groups, the first of several, never a single one. Writes
+ * where it starts and returns its length; 0 when there is none. */
+static unsigned longest_zeros(const unsigned groups[8], unsigned *start) {
+    unsigned best = 1, run = 0;
+
+    for (unsigned i = 0; i < 8; i++) {
+        run = groups[i] ? 0 : run + 1;
+        if (run > best) {
+            best = run;
+            *start = i + 1 - run;
+        }
+    }
+    return best > 1 ? best : 0;
+}
+
+static char *write_v6(char *at, const uint8_t bytes[16]) {
+    static const uint8_t V4_MAPPED[12] = {[10] = 0xff, [11] = 0xff};
+    unsigned groups[8], zeros_at = 8;
+
+    if (memcmp(bytes, V4_MAPPED, sizeof V4_MAPPED) == 0) {
+        memcpy(at, "::ffff:", 7);
+        return write_v4(at + 7, bytes + 12);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        groups[i] = (unsigned)bytes[2 * i] << 8 | bytes[2 * i + 1];
+    unsigned zeros = longest_zeros(groups, &zeros_at);
+    for (unsigned i = 0; i < 8;) {
+        if (i == zeros_at) {
+            *at++ = ':';
+            i += zeros;
+            if (i == 8)
+                *at++ = ':';
+            continue;
+        }
+        if (i)
+            *at++ = ':';
+        at = write_group(at, groups[i++]);
+    }
+    return at;
+}
+
+static char *write_scope(char *at, uint32_t scope) {
+    char digits[10];
+    size_t start = sizeof digits;
+
+    for (; scope; scope /= 10)
+        digits[--start] = (char)('0' + scope % 10);
+    *at++ = '%';
+    memcpy(at, digits + start, sizeof digits - start);
+    return at + (sizeof digits - start);
+}
+
+size_t address_format(const struct address *address, char out[ADDRESS_TEXT_MAX]) {
+    char *end = out;
+
+    if (address->family == ADDRESS_V4)
+        end = write_v4(out, address->bytes);
+    else if (address->family == ADDRESS_V6)
+        end = write_v6(out, address->bytes);
+    if (address->family == ADDRESS_V6 && address->scope)
+        end = write_scope(end, address->scope);
+    *end = 0;
+    return (size_t)(end - out);
 }
 
 uint32_t address_to_sockaddr(const struct address *address, uint16_t port,

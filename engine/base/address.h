@@ -21,7 +21,9 @@ enum { ADDRESS_TEXT_MAX = 64 };
 /* Reads "192.0.2.1", "2001:db8::1" or "fe80::1%eth0"; no brackets, no port, no short IPv4 forms. */
 bool address_parse(struct slice text, struct address *out);
 
-/* Writes the RFC 5952 form and a terminator; returns its length without the terminator. */
+/* Writes the one canonical form (RFC 5952) and a terminator; returns its length without the
+ * terminator. Only IPv4-mapped addresses end in dotted decimals: "::ffff:192.0.2.1". A scope
+ * follows as a number. Nothing for ADDRESS_NONE. */
 size_t address_format(const struct address *address, char out[ADDRESS_TEXT_MAX]);
 
 /* The address as sockaddr with `port` in host order; returns its length for connect(2). */

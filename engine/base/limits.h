@@ -32,6 +32,10 @@ enum {
     /* Names of one certificate that are listed; the certificate itself is kept whole. */
     LIMIT_CERTIFICATE_NAMES = 4096,
 
+    /* URLs of a certificate that are listed, of each kind (OCSP responders, CRLs). Real
+       certificates have one or two. */
+    LIMIT_CERTIFICATE_URLS = 16,
+
     /* Text of one distinguished name. RFC 5280 allows 64 to 128 characters an attribute; oddities
        are longer. */
     LIMIT_NAME_TEXT_BYTES = 8 * 1024,

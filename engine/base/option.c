@@ -1,11 +1,18 @@
 #include "engine/base/option.h"
 
+#include "engine/base/quote.h"
+#include "engine/base/text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* How much of a user's text a message quotes, so that the cure behind it is never cut. */
-#define QUOTE "%.80s"
+/* For where a message needs no quotes around a user's text. */
+static struct quote bare(struct slice word) {
+    struct quote quote;
+    quote_bare(quote.text, sizeof quote.text, word);
+    return quote;
+}
 
 void option_list_init(struct option_list *list) {
     *list = (struct option_list){0};
@@ -112,8 +119,8 @@ static enum error set_quantity(const struct option_spec *spec, const char *given
     const struct unit *units = units_of(spec->kind);
     uint64_t number;
     if (!quantity_parse(slice_of(value), units, &number))
-        return failure_set(failure, ERROR_USAGE, "%s: \"" QUOTE "\" is not %s", given, value,
-                           quantity_words(spec->kind));
+        return failure_set(failure, ERROR_USAGE, "%s: %s is not %s", given,
+                           quote_of(slice_of(value)).text, quantity_words(spec->kind));
     if (number >= spec->minimum && (!spec->maximum || number <= spec->maximum)) {
         *field = number;
         return ERROR_NONE;
@@ -129,8 +136,8 @@ static enum error set_quantity(const struct option_spec *spec, const char *given
         quantity_add(&range, units, spec->minimum);
     }
     enum error error =
-        failure_set(failure, ERROR_USAGE, "%s: " QUOTE " is out of range; it must be %.*s", given,
-                    value, (int)range.len, (const char *)range.ptr);
+        failure_set(failure, ERROR_USAGE, "%s: %s is out of range; it must be %.*s", given,
+                    bare(slice_of(value)).text, (int)range.len, (const char *)range.ptr);
     buffer_deinit(&range);
     return error;
 }
@@ -153,8 +160,9 @@ static enum error set_choice(const struct option_spec *spec, const char *given, 
     struct buffer names;
     buffer_init(&names);
     add_choices(&names, spec, " or ");
-    enum error error = failure_set(failure, ERROR_USAGE, "%s: \"" QUOTE "\" is not %.*s", given,
-                                   value, (int)names.len, (const char *)names.ptr);
+    enum error error =
+        failure_set(failure, ERROR_USAGE, "%s: %s is not %.*s", given,
+                    quote_of(slice_of(value)).text, (int)names.len, (const char *)names.ptr);
     buffer_deinit(&names);
     return error;
 }
@@ -162,8 +170,8 @@ static enum error set_choice(const struct option_spec *spec, const char *given, 
 static enum error set_flag(const char *given, const char *value, bool *field,
                            struct failure *failure) {
     if (value && strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
-        return failure_set(failure, ERROR_USAGE, "%s: \"" QUOTE "\" is not true or false", given,
-                           value);
+        return failure_set(failure, ERROR_USAGE, "%s: %s is not true or false", given,
+                           quote_of(slice_of(value)).text);
     *field = !value || strcmp(value, "true") == 0;
     return ERROR_NONE;
 }
@@ -191,45 +199,9 @@ enum error option_set(const struct option_spec *spec, const char *given, const c
     return ERROR_INTERNAL;
 }
 
-/* Names */
-
-enum { WORD_MAX = 63 };
-
-static uint32_t smaller(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
-/* Optimal string alignment: three rows of the table are enough for swaps. */
-uint32_t option_distance(const char *a, const char *b) {
-    size_t rows = strlen(a), columns = strlen(b);
-    if (rows > WORD_MAX || columns > WORD_MAX)
-        return UINT32_MAX;
-    uint32_t storage[3][WORD_MAX + 1];
-    uint32_t *older = storage[0], *above = storage[1], *row = storage[2];
-    for (uint32_t j = 0; j <= columns; j++)
-        above[j] = j;
-    for (uint32_t i = 1; i <= rows; i++) {
-        row[0] = i;
-        for (uint32_t j = 1; j <= columns; j++) {
-            uint32_t change = above[j - 1] + (a[i - 1] != b[j - 1]);
-            row[j] = smaller(change, smaller(above[j], row[j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = smaller(row[j], older[j - 2] + 1);
-        }
-        uint32_t *oldest = older;
-        older = above;
-        above = row;
-        row = oldest;
-    }
-    return above[columns];
-}
-
-bool option_is_near(const char *word, const char *name) {
-    size_t len = strlen(word);
-    return option_distance(word, name) <= (len < 4 ? 1 : len / 3);
-}
-
 /* The command line */
+
+enum { GIVEN_MAX = 64 }; /* "--name" in messages */
 
 struct parser {
     const struct option_spec *specs;
@@ -240,22 +212,22 @@ struct parser {
     struct failure *failure;
 };
 
-static void refuse_unknown(const struct parser *parser, const char *word) {
+static void refuse_unknown(const struct parser *parser, struct slice word) {
     const char *nearest = NULL;
     uint32_t best = UINT32_MAX;
     for (const struct option_spec *spec = parser->specs; spec->name; spec++) {
-        uint32_t distance = option_distance(word, spec->name);
-        if (distance < best && option_is_near(word, spec->name)) {
+        uint32_t distance = text_distance(word, slice_of(spec->name));
+        if (distance < best && text_is_near(word, slice_of(spec->name))) {
             best = distance;
             nearest = spec->name;
         }
     }
     if (nearest)
-        (void)failure_set(parser->failure, ERROR_USAGE,
-                          "unknown option --" QUOTE "; did you mean --%s?", word, nearest);
+        (void)failure_set(parser->failure, ERROR_USAGE, "unknown option --%s; did you mean --%s?",
+                          bare(word).text, nearest);
     else
         (void)failure_set(parser->failure, ERROR_USAGE,
-                          "unknown option --" QUOTE "; --help lists all options", word);
+                          "unknown option --%s; --help lists all options", bare(word).text);
 }
 
 static void refuse_ambiguous(const struct parser *parser, struct slice word) {
@@ -283,13 +255,10 @@ static const struct option_spec *find_long(const struct parser *parser, struct s
     }
     if (matches == 1)
         return found;
-    if (matches > 1) {
+    if (matches > 1)
         refuse_ambiguous(parser, word);
-    } else {
-        char text[WORD_MAX + 2];
-        snprintf(text, sizeof text, "%.*s", (int)word.len, (const char *)word.ptr);
-        refuse_unknown(parser, text);
-    }
+    else
+        refuse_unknown(parser, word);
     return NULL;
 }
 
@@ -320,7 +289,7 @@ static enum error parse_long(struct parser *parser, const char *argument) {
     const struct option_spec *spec = find_long(parser, (struct slice){(const uint8_t *)word, len});
     if (!spec)
         return ERROR_USAGE;
-    char given[WORD_MAX + 3];
+    char given[GIVEN_MAX];
     snprintf(given, sizeof given, "--%s", spec->name);
     if (spec->kind != OPTION_FLAG)
         return take_value(parser, spec, given, equals ? equals + 1 : NULL);
@@ -329,13 +298,19 @@ static enum error parse_long(struct parser *parser, const char *argument) {
     return option_set(spec, given, NULL, parser->settings, parser->failure);
 }
 
+/* The first of `letters`, which may be more than a byte. */
+static enum error refuse_letter(const struct parser *parser, struct slice letters) {
+    struct slice letter = slice_first(letters, text_rune_first(letters).len);
+    return failure_set(parser->failure, ERROR_USAGE, "unknown option -%s; --help lists all options",
+                       bare(letter).text);
+}
+
 static enum error parse_letters(struct parser *parser, const char *letters) {
     for (; *letters; letters++) {
         const char given[3] = {'-', *letters, 0};
         const struct option_spec *spec = find_letter(parser, *letters);
         if (!spec)
-            return failure_set(parser->failure, ERROR_USAGE,
-                               "unknown option %s; --help lists all options", given);
+            return refuse_letter(parser, slice_of(letters));
         if (spec->kind != OPTION_FLAG)
             return take_value(parser, spec, given, letters[1] ? letters + 1 : NULL);
         enum error error = option_set(spec, given, NULL, parser->settings, parser->failure);

@@ -66,12 +66,4 @@ enum error option_set(const struct option_spec *spec, const char *given, const c
 void option_help(const struct option_spec *specs, const void *settings, uint32_t columns,
                  struct buffer *out);
 
-/* How many letters must be added, removed, changed or swapped with a neighbour to make one word of
- * the other: to suggest the nearest of the known names. Words longer than 63 bytes are far from
- * everything (UINT32_MAX). */
-uint32_t option_distance(const char *a, const char *b);
-
-/* True when a distance is small enough to suggest `name` for `word`. */
-bool option_is_near(const char *word, const char *name);
-
 #endif

@@ -283,3 +283,38 @@ size_t text_fit(struct slice text, size_t columns, size_t *width) {
     }
     return at;
 }
+
+enum { WORD_MAX = 63 };
+
+static uint32_t smaller(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+/* Three rows of the table are enough for swaps. */
+uint32_t text_distance(struct slice a, struct slice b) {
+    uint32_t storage[3][WORD_MAX + 1] = {{0}};
+    uint32_t *older = storage[0], *above = storage[1], *row = storage[2];
+
+    if (a.len > WORD_MAX || b.len > WORD_MAX)
+        return UINT32_MAX;
+    for (uint32_t j = 0; j <= b.len; j++)
+        above[j] = j;
+    for (uint32_t i = 1; i <= a.len; i++) {
+        row[0] = i;
+        for (uint32_t j = 1; j <= b.len; j++) {
+            uint32_t change = above[j - 1] + (a.ptr[i - 1] != b.ptr[j - 1]);
+            row[j] = smaller(change, smaller(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1])
+                row[j] = smaller(row[j], older[j - 2] + 1);
+        }
+        uint32_t *oldest = older;
+        older = above;
+        above = row;
+        row = oldest;
+    }
+    return above[b.len];
+}
+
+bool text_is_near(struct slice word, struct slice name) {
+    return text_distance(word, name) <= (word.len < 4 ? 1 : word.len / 3);
+}

@@ -1,4 +1,5 @@
-/* Numbers, times and untrusted bytes as text, appended to a buffer. Pure, safe on every thread. */
+/* Numbers, times and untrusted bytes as text, appended to a buffer; how far words lie apart. Pure,
+ * safe on every thread. */
 #ifndef ENGINE_BASE_TEXT_H
 #define ENGINE_BASE_TEXT_H
 
@@ -44,5 +45,13 @@ struct text_rune text_rune_first(struct slice bytes);
 
 /* True for the code points that text_add_safe escapes. */
 bool text_rune_is_unsafe(uint32_t code);
+
+/* How many bytes must be added, removed, changed or swapped with a neighbour to make one word of
+ * the other, no place twice (optimal string alignment): to suggest the nearest of the known names.
+ * Words over 63 bytes are far from everything (UINT32_MAX). */
+uint32_t text_distance(struct slice a, struct slice b);
+
+/* True when a distance is small enough to suggest `name` for `word`. */
+bool text_is_near(struct slice word, struct slice name);
 
 #endif

@@ -46,6 +46,7 @@ static enum error open_workers(struct pool *pool, const struct pool_config *conf
         worker->number = i;
         worker->outlets = config->outlets;
         worker->outlet_count = config->outlet_count;
+        worker->observer = config->observer;
         struct prober_config prober = {
             .settings = &pool->probe,
             .seed = random_seed(),
@@ -139,6 +140,10 @@ void pool_finish(struct pool *pool) {
 void pool_stop(struct pool *pool) {
     atomic_store(&pool->work.stopped, true);
     wake_all(pool);
+}
+
+bool pool_is_stopped(const struct pool *pool) {
+    return atomic_load(&pool->work.stopped);
 }
 
 void pool_join(struct pool *pool) {

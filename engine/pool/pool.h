@@ -21,11 +21,18 @@ struct pool_outlet {
     struct batch_queue *queue;       /* made for pool_workers() producers */
 };
 
+/* Sees every record, on the thread of the worker that made it. */
+struct pool_observer {
+    void (*see)(void *owner, uint32_t worker, const struct probe_record *record);
+    void *owner;
+};
+
 struct pool_config {
     uint32_t workers;             /* 0: pool_default_workers() */
     struct prober_settings probe; /* copied; what it points to outlives the pool */
     const struct pool_outlet *outlets;
     uint32_t outlet_count;
+    struct pool_observer observer; /* `see` NULL for none */
 };
 
 /* One for each core this process may use, by affinity and by cgroup quota. */
@@ -45,6 +52,8 @@ void pool_finish(struct pool *pool);
 /* End now: targets in flight and in the ring become records with the outcome `cancelled`. From any
  * thread, any number of times. */
 void pool_stop(struct pool *pool);
+
+bool pool_is_stopped(const struct pool *pool);
 
 /* Waits for all workers to end and their queues to be closed. */
 void pool_join(struct pool *pool);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 enum {
-    STEP_WAIT_MS = 8,    /* while probes are busy: their deadlines are looked at that often */
+    STEP_WAIT_MS = 8,    /* while there is work: deadlines and paces are looked at that often */
     IDLE_WAIT_MS = 100,  /* a submit wakes an idle worker */
     BLOCKED_WAIT_MS = 2, /* a sink is behind: look again soon */
     TAKEN_AT_ONCE = 256, /* targets between two looks at the loop */
@@ -66,6 +66,8 @@ static void flush(struct worker *worker) {
 void worker_publish(void *owner, struct probe_record *record) {
     struct worker *worker = owner;
 
+    if (worker->observer.see)
+        worker->observer.see(worker->observer.owner, worker->number, record);
     for (uint32_t i = 0; i < worker->outlet_count; i++) {
         struct output *output = &worker->outputs[i];
         const struct encoding *encoding = worker->outlets[i].encoding;
@@ -73,7 +75,8 @@ void worker_publish(void *owner, struct probe_record *record) {
             abort();
         if (encoding->encoder)
             encoding->encoder->encode(encoding, &record->head, &output->open->bytes);
-        if (output->open->bytes.failed)
+        batch_add_ticket(output->open, record->head.ticket);
+        if (output->open->bytes.failed || output->open->tickets.failed)
             abort();
         output->open->records++;
         if (output->open->bytes.len >= BATCH_BYTES)
@@ -120,9 +123,10 @@ static uint32_t wait_for(struct worker *worker, bool clear) {
         return BLOCKED_WAIT_MS;
     bool room = prober_has_room(worker->prober);
     atomic_store(&worker->idle, room);
-    if (room && target_ring_size(&worker->work->ring))
+    bool work = target_ring_size(&worker->work->ring) > 0;
+    if (room && work)
         return 0;
-    return prober_busy(worker->prober) ? STEP_WAIT_MS : IDLE_WAIT_MS;
+    return work || prober_busy(worker->prober) ? STEP_WAIT_MS : IDLE_WAIT_MS;
 }
 
 static void step(struct worker *worker, bool clear) {

@@ -37,6 +37,7 @@ struct worker {
     struct work *work;
     const struct pool_outlet *outlets;
     uint32_t outlet_count, number;
+    struct pool_observer observer;
     struct output outputs[OUTLETS_MAX];
     uint64_t flushed_ns;
     pthread_t thread;

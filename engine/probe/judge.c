@@ -1,6 +1,8 @@
 #include "engine/probe/judge.h"
 
-enum { SHORT_LIFE_DAYS = 30, MS_PER_DAY = 86400 * 1000, OLD_VERSIONS_END = 0x0303 };
+#include "engine/tls/wire.h"
+
+enum { SHORT_LIFE_DAYS = 30, MS_PER_DAY = 86400 * 1000 };
 
 struct judge_policy judge_policy_default(void) {
     return (struct judge_policy){
@@ -27,30 +29,34 @@ static void limits_for(const struct judge_policy *policy, double lifetime_days, 
     *critical = threshold_days(policy->critical, lifetime_days);
 }
 
+/* Until the second behind `not_after`, which is the last one of validity. */
+static double days_until_end(int64_t not_after, int64_t now_ms) {
+    return ((double)(not_after + 1) * 1000 - (double)now_ms) / (double)MS_PER_DAY;
+}
+
 static void judge_dates(struct probe_record *record, const struct judge_policy *policy,
                         int64_t now_ms) {
     const struct certificate_fields *certificate = &record->certificate;
     double lifetime = (double)(certificate->not_after - certificate->not_before + 1) / 86400;
-    double warning, critical;
+    double days_left = days_until_end(certificate->not_after, now_ms), warning, critical;
 
     limits_for(policy, lifetime, &warning, &critical);
+    bool expired = days_left <= 0, early = certificate->not_before > now_ms / 1000;
+    bool is_critical = days_left <= critical, is_warning = days_left <= warning;
     record->has_days_left = true;
-    record->days_left =
-        ((double)(certificate->not_after + 1) * 1000 - (double)now_ms) / (double)MS_PER_DAY;
-    record->status = STATUS_OK;
-    if (record->days_left <= 0)
+    record->days_left = days_left;
+    record->status = expired || early || is_critical ? STATUS_CRITICAL
+                     : is_warning                    ? STATUS_WARNING
+                                                     : STATUS_OK;
+    if (expired)
         find(record, FINDING_EXPIRED);
-    else if (record->days_left <= warning)
+    else if (is_critical || is_warning)
         find(record, FINDING_EXPIRES_SOON);
-    if (certificate->not_before > now_ms / 1000)
+    if (early)
         find(record, FINDING_NOT_YET_VALID);
-    if (record->days_left <= critical || certificate->not_before > now_ms / 1000)
-        record->status = STATUS_CRITICAL;
-    else if (record->days_left <= warning)
-        record->status = STATUS_WARNING;
-    double chain_left =
-        ((double)(record->earliest_not_after + 1) * 1000 - (double)now_ms) / (double)MS_PER_DAY;
-    if (record->earliest_not_after < certificate->not_after && chain_left <= warning)
+    double chain_left = days_until_end(record->earliest_not_after, now_ms);
+    if (record->earliest_not_after < certificate->not_after &&
+        (chain_left <= critical || chain_left <= warning))
         find(record, FINDING_CHAIN_EXPIRES_SOONER);
 }
 
@@ -59,7 +65,7 @@ static void judge_trust(struct probe_record *record) {
         find(record, FINDING_SELF_SIGNED);
     if (!record->has_trust)
         return;
-    if (record->trust.error.len && !record->trust.trusted)
+    if (record->trust.chain_checked && !record->trust.trusted)
         find(record, FINDING_UNTRUSTED);
     if (record->trust.name_checked && !record->trust.name_matches)
         find(record, FINDING_NAME_MISMATCH);
@@ -67,7 +73,7 @@ static void judge_trust(struct probe_record *record) {
 
 void judge_record(struct probe_record *record, const struct judge_policy *policy, int64_t now_ms) {
     record->status = record->outcome == OUTCOME_CANCELLED ? STATUS_UNKNOWN : STATUS_ERROR;
-    if (record->has_tls && record->tls.version && record->tls.version < OLD_VERSIONS_END)
+    if (record->has_tls && record->tls.version && record->tls.version < TLS_VERSION_TLS12)
         find(record, FINDING_OLD_PROTOCOL);
     if (record->has_tls && record->tls.client_certificate_requested)
         find(record, FINDING_CLIENT_CERTIFICATE_REQUESTED);

@@ -16,6 +16,8 @@
 
 #include <stdatomic.h>
 
+struct address_set;
+struct caps;
 struct io_backend;
 struct resolver_hosts;
 struct tls_client;
@@ -28,7 +30,10 @@ struct prober_settings {
     const struct io_backend *io; /* what carries the connections */
     void *io_context;            /* for io_config */
     enum plan plan;
-    uint32_t slots, conversations; /* of each worker */
+    uint32_t slots, conversations;      /* of each worker */
+    uint64_t connect_interval_ns;       /* between two connections of one worker; 0 for no pace */
+    struct caps *caps;                  /* counted by all workers together; NULL for none */
+    const struct address_set *excluded; /* that no name may lead to; NULL for none */
     uint32_t dns_timeout_ms, connect_timeout_ms, handshake_timeout_ms, total_timeout_ms;
     bool all_addresses; /* probe every address of a name, not the first that answers */
     bool allow_common_name;
@@ -46,7 +51,7 @@ struct prober_statistics {
     uint64_t started, finished,
         further; /* targets, records; records beyond the first of a target */
     uint64_t outcomes[OUTCOME_COUNT], statuses[STATUS_COUNT], findings[FINDING_COUNT];
-    uint64_t connections, bytes_received, back_pressure;
+    uint64_t connections, bytes_received, back_pressure, held;
     uint64_t busy, handshakes; /* slots and conversations in use */
 };
 

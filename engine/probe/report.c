@@ -1,5 +1,6 @@
 #include "engine/probe/report.h"
 
+#include "engine/tls/wire.h"
 #include "engine/x509/name_match.h"
 #include "engine/x509/trust.h"
 
@@ -30,12 +31,25 @@ static void fill_target(struct probe_record *record, const struct report *report
     record->address_count = report->address_count;
 }
 
-static void fill_tls(struct probe_record *record, const struct tls_observation *seen) {
+/* A server asks for a client certificate before it shows its own in TLS 1.3, but afterwards in
+ * older versions: there, that it does not ask is known only when the handshake is over. */
+static bool client_certificate_known(const struct report *report) {
+    const struct tls_observation *seen = report->seen;
+
+    return seen->client_certificate_requested ||
+           (seen->version == TLS_VERSION_TLS13 && seen->certificate_count) ||
+           (report->plan == PLAN_HANDSHAKE && report->outcome == OUTCOME_OK);
+}
+
+static void fill_tls(struct probe_record *record, const struct report *report) {
+    const struct tls_observation *seen = report->seen;
+
     record->has_tls = seen->version || seen->alert_received;
     record->tls.version = seen->version;
     record->tls.cipher = seen->cipher;
     record->tls.group = seen->group;
     record->tls.alpn = arena_copy(&record->head.memory, (struct slice){seen->alpn, seen->alpn_len});
+    record->tls.client_certificate_known = client_certificate_known(report);
     record->tls.client_certificate_requested = seen->client_certificate_requested;
     record->tls.ocsp_stapled = seen->ocsp_stapled;
     record->tls.key_proven = seen->key_proven;
@@ -106,8 +120,8 @@ static void fill_name_match(struct probe_record *record, const struct report *re
 
 static void fill_trust(struct probe_record *record, const struct report *report,
                        struct trust_checker *trust) {
-    record->trust.unverified = !trust || report->plan != PLAN_HANDSHAKE;
-    if (record->trust.unverified)
+    record->trust.chain_checked = trust && report->plan == PLAN_HANDSHAKE;
+    if (!record->trust.chain_checked)
         return;
     struct trust_verdict verdict = trust_check(
         trust, report->seen->certificates, report->seen->certificate_count, report->now_ms / 1000);
@@ -131,6 +145,8 @@ static void fill_findings(struct probe_record *record, const struct certificate 
         record->findings |= UINT64_C(1) << FINDING_WEAK_SIGNATURE;
     if (!certificate->has_subject_alt_name)
         record->findings |= UINT64_C(1) << FINDING_NO_SUBJECT_ALT_NAME;
+    if (certificate->extension_unreadable)
+        record->findings |= UINT64_C(1) << FINDING_EXTENSION_UNREADABLE;
 }
 
 /* A leaf that cannot be parsed is reported with its bytes and the reason. */
@@ -188,7 +204,7 @@ struct probe_record *report_record(const struct report *report, struct trust_che
     if (report->fallback)
         record->findings |= UINT64_C(1) << FINDING_HANDSHAKE_FALLBACK;
     if (report->seen) {
-        fill_tls(record, report->seen);
+        fill_tls(record, report);
         fill_certificate(record, report, trust);
     }
     judge_record(record, &report->settings->policy, report->now_ms);

@@ -7,6 +7,7 @@
 #include "engine/base/limits.h"
 
 struct target {
+    uint64_t ticket;        /* given back with the last record, for who keeps count; 0 for none */
     struct address address; /* to connect to; ADDRESS_NONE when the name must be resolved first */
     uint16_t port;
     uint8_t protocol; /* index into the table of protocols, 0 is plain TLS */

@@ -32,6 +32,7 @@ void batch_free(struct batch *batch) {
     if (!batch)
         return;
     buffer_deinit(&batch->bytes);
+    buffer_deinit(&batch->tickets);
     free(batch);
 }
 

@@ -16,11 +16,23 @@ struct batch_queue;
 struct batch {
     struct buffer bytes;
     uint32_t records;
+    struct buffer tickets; /* uint64_t each, of the work that is done when this is written */
 };
 
 /* NULL when there is no memory. */
 struct batch *batch_new(void);
 void batch_free(struct batch *batch);
+
+/* Notes a ticket; 0 is none. */
+static inline void batch_add_ticket(struct batch *batch, uint64_t ticket) {
+    if (ticket)
+        buffer_add(&batch->tickets, &ticket, sizeof ticket);
+}
+
+static inline const uint64_t *batch_tickets(const struct batch *batch, size_t *count) {
+    *count = batch->tickets.len / sizeof(uint64_t);
+    return (const uint64_t *)(const void *)batch->tickets.ptr;
+}
 
 /* `capacity` of each ring: a power of two, at least 4. NULL when there is no memory. */
 struct batch_queue *batch_queue_new(uint32_t producers, uint32_t capacity);

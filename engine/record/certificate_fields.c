@@ -5,7 +5,6 @@
 enum {
     SECONDS_PER_DAY = 86400,
     USUAL_NAME_BYTES = 1024,
-    URLS_MAX = 16, /* of a kind that are listed; real certificates have one or two */
 };
 
 /* What `add` writes of a Name, in the arena; empty when there is nothing. */
@@ -104,10 +103,10 @@ static bool fill_names(const struct certificate *certificate, struct arena *aren
 
 static bool fill_urls(struct slice rest, bool (*next)(struct slice *, struct slice *),
                       struct arena *arena, struct slice_list *out) {
-    struct slice urls[URLS_MAX];
+    struct slice urls[LIMIT_CERTIFICATE_URLS];
     uint32_t count = 0;
 
-    while (count < URLS_MAX && next(&rest, &urls[count]))
+    while (count < LIMIT_CERTIFICATE_URLS && next(&rest, &urls[count]))
         count++;
     *out = (struct slice_list){NULL, count};
     if (count == 0)

@@ -1,9 +1,8 @@
+#include "engine/base/text.h"
 #include "engine/record/fields.h"
 
 #include <assert.h>
 #include <stdio.h>
-
-enum { NAME_MAX_BYTES = 64 };
 
 /* --- Names --- */
 
@@ -18,50 +17,29 @@ static struct slice own_name(const struct field *field) {
     return slice_of(dot ? dot + 1 : field->name);
 }
 
-/* How many letters must be put in, taken out or changed to make one of the other (Levenshtein). */
-static size_t distance(struct slice a, struct slice b) {
-    size_t row[NAME_MAX_BYTES + 1];
+/* Keeps `name` when `known`, which stands for it, is near to `word`, and nearer than all before. */
+static void suggest(struct slice word, struct slice known, struct slice name, struct slice *nearest,
+                    uint32_t *best) {
+    uint32_t distance = text_distance(word, known);
 
-    if (a.len > NAME_MAX_BYTES || b.len > NAME_MAX_BYTES)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 0; i < a.len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < b.len; j++) {
-            size_t best = diagonal + (a.ptr[i] != b.ptr[j]);
-            diagonal = row[j + 1];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (diagonal + 1 < best)
-                best = diagonal + 1;
-            row[j + 1] = best;
-        }
+    if (known.len && distance < *best && text_is_near(word, known)) {
+        *best = distance;
+        *nearest = name;
     }
-    return row[b.len];
 }
 
 /* The field or group whose name is nearest; empty when none is near. A field's own name without its
  * group is a near miss too. */
-static struct slice nearest_name(const struct record_kind *kind, struct slice name) {
+static struct slice nearest_name(const struct record_kind *kind, struct slice word) {
     struct slice nearest = {NULL, 0};
-    size_t best = name.len / 2 + 1;
+    uint32_t best = UINT32_MAX;
 
     for (uint32_t i = 0; i < kind->field_count; i++) {
         const struct field *field = &kind->fields[i];
-        struct slice full = slice_of(field->name), group = group_of(field);
-        size_t by_full = distance(name, full), by_own = distance(name, own_name(field));
-        size_t by_group = group.len ? distance(name, group) : SIZE_MAX;
-
-        if (by_full < best || by_own < best) {
-            best = by_full < by_own ? by_full : by_own;
-            nearest = full;
-        }
-        if (by_group < best) {
-            best = by_group;
-            nearest = group;
-        }
+        struct slice name = slice_of(field->name), group = group_of(field);
+        suggest(word, name, name, &nearest, &best);
+        suggest(word, own_name(field), name, &nearest, &best);
+        suggest(word, group, group, &nearest, &best);
     }
     return nearest;
 }

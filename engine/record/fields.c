@@ -121,7 +121,9 @@ TLS_CODE(version, tls_version_name, r->tls.version)
 TLS_CODE(cipher, tls_cipher_name, r->tls.cipher)
 TLS_CODE(group, tls_group_name, r->tls.group)
 TLS(alpn, text(out, r->tls.alpn))
-TLS(client_certificate_requested, boolean(out, r->tls.client_certificate_requested))
+TLS(client_certificate_requested, r->tls.client_certificate_known
+                                      ? boolean(out, r->tls.client_certificate_requested)
+                                      : absent(out))
 TLS(ocsp_stapled, boolean(out, r->tls.ocsp_stapled))
 TLS(sct_count, integer(out, r->tls.sct_count))
 TLS(key_proven, boolean(out, r->tls.key_proven))
@@ -184,7 +186,7 @@ GETTER(link_not_after,
 GETTER(link_fingerprint_sha256, HASH(r->chain[i].fingerprint_sha256))
 
 GETTER(trust_trusted,
-       r->has_trust && !r->trust.unverified ? boolean(out, r->trust.trusted) : absent(out))
+       r->has_trust && r->trust.chain_checked ? boolean(out, r->trust.trusted) : absent(out))
 GETTER(trust_error, r->has_trust ? text(out, r->trust.error) : absent(out))
 GETTER(trust_name_matches,
        r->has_trust && r->trust.name_checked ? boolean(out, r->trust.name_matches) : absent(out))
@@ -258,7 +260,7 @@ static const struct field PROBE_FIELDS[] = {
     FIELD("tls.group", tls_group, VALUE_TEXT, SUMMARY("key exchange group: \"X25519\"")),
     FIELD("tls.alpn", tls_alpn, VALUE_TEXT, SUMMARY("protocol that the server chose by ALPN")),
     FIELD("tls.client_certificate_requested", tls_client_certificate_requested, VALUE_BOOLEAN,
-          SUMMARY("the server asked for a client certificate")),
+          SUMMARY("the server asked for a client certificate; absent when unknown")),
     FIELD("tls.ocsp_stapled", tls_ocsp_stapled, VALUE_BOOLEAN,
           SUMMARY("an OCSP response was stapled")),
     FIELD("tls.sct_count", tls_sct_count, VALUE_INTEGER,
@@ -315,7 +317,8 @@ static const struct field PROBE_FIELDS[] = {
      .members = LINK_FIELDS,
      .member_count = sizeof LINK_FIELDS / sizeof LINK_FIELDS[0]},
 
-    FIELD("trust.trusted", trust_trusted, VALUE_BOOLEAN, SUMMARY("a path leads to a trusted root")),
+    FIELD("trust.trusted", trust_trusted, VALUE_BOOLEAN,
+          SUMMARY("a path leads to a trusted root; absent when not verified")),
     FIELD("trust.error", trust_error, VALUE_TEXT, SUMMARY("why not: unknown_issuer, expired ...")),
     FIELD("trust.name_matches", trust_name_matches, VALUE_BOOLEAN,
           SUMMARY("the certificate is for this host (RFC 9525)")),

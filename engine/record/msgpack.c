@@ -60,8 +60,7 @@ static void pack_value(msgpack_packer *packer, const struct value *value) {
             msgpack_pack_false(packer);
         return;
     case VALUE_ADDRESS:
-        msgpack_pack_str_with_body(packer, address,
-                                   value_text_write_address(value->address, address));
+        msgpack_pack_str_with_body(packer, address, address_format(value->address, address));
         return;
     case VALUE_TIME:
         msgpack_pack_str(packer, strlen("2026-11-21T03:56:45Z"));

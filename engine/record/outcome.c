@@ -68,6 +68,9 @@ static const struct {
     [FINDING_CHAIN_UNREADABLE] = {"chain_unreadable",
                                   "A certificate that was sent behind the server's own cannot be "
                                   "parsed."},
+    [FINDING_EXTENSION_UNREADABLE] = {"extension_unreadable",
+                                      "An extension of the certificate is malformed or occurs "
+                                      "twice."},
 };
 
 const char *outcome_name(enum outcome outcome) {

@@ -53,6 +53,7 @@ enum finding {
     FINDING_HANDSHAKE_FALLBACK, /* the handshake failed, the certificate was read by grab */
     FINDING_CLIENT_CERTIFICATE_REQUESTED,
     FINDING_CHAIN_UNREADABLE, /* a certificate behind the leaf cannot be parsed */
+    FINDING_EXTENSION_UNREADABLE,
     FINDING_COUNT,
 };
 

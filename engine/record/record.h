@@ -18,6 +18,7 @@ struct record_kind; /* fields.h */
 struct record {
     _Atomic uint32_t references;
     const struct record_kind *kind;
+    uint64_t ticket; /* of the work that is done when this record is written; 0 for none */
     struct arena memory;
 };
 
@@ -87,6 +88,8 @@ struct probe_record {
     struct {
         uint16_t version, cipher, group;
         struct slice alpn;
+        bool client_certificate_known; /* whether one was requested: a conversation that ended early
+                                          may not have come to that */
         bool client_certificate_requested, ocsp_stapled, key_proven, alert_received;
         uint16_t sct_count;
         uint8_t alert;
@@ -101,9 +104,9 @@ struct probe_record {
 
     bool has_trust;
     struct {
-        bool trusted, name_checked, name_matches;
-        bool unverified;    /* nobody asked whether the chain is trusted: `trusted` says nothing */
-        struct slice error; /* static text, engine/x509/trust.h; empty when trusted */
+        bool chain_checked, trusted;     /* trusted says nothing unless it was checked */
+        bool name_checked, name_matches; /* likewise */
+        struct slice error;              /* static text, engine/x509/trust.h; empty when trusted */
         struct slice matched_name;
         int64_t chain_not_after; /* earliest on the verified path; 0 when not trusted */
     } trust;

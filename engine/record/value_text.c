@@ -31,31 +31,10 @@ static void add_real(double real, struct buffer *out) {
     buffer_add(out, decimals, sizeof decimals);
 }
 
-static char *write_octet(char *at, uint8_t octet) {
-    if (octet >= 100)
-        *at++ = (char)('0' + octet / 100);
-    if (octet >= 10)
-        *at++ = (char)('0' + octet / 10 % 10);
-    *at++ = (char)('0' + octet % 10);
-    return at;
-}
-
-size_t value_text_write_address(const struct address *address, char out[ADDRESS_TEXT_MAX]) {
-    char *at = out;
-
-    if (address->family != ADDRESS_V4)
-        return address_format(address, out);
-    for (size_t i = 0; i < 4; i++) {
-        at = write_octet(at, address->bytes[i]);
-        *at++ = '.';
-    }
-    return (size_t)(at - out) - 1;
-}
-
 static void add_address(const struct address *address, struct buffer *out) {
     uint8_t *at = buffer_reserve(out, ADDRESS_TEXT_MAX);
     if (at)
-        out->len += value_text_write_address(address, (char *)at);
+        out->len += address_format(address, (char *)at);
 }
 
 /* "0x1301": two bytes, as IANA's tables show codes. */

@@ -14,10 +14,6 @@ void value_text_add(const struct value *value, struct buffer *out);
  * large to be exact is clamped. */
 bool value_text_hundredths(double real, int64_t *hundredths);
 
-/* As address_format, without a terminator; several times as fast for IPv4, of which most records
- * have a few. */
-size_t value_text_write_address(const struct address *address, char out[ADDRESS_TEXT_MAX]);
-
 /* Length of `text` with U+FFFD in place of every byte that is not UTF-8; text.len when it is valid.
  */
 size_t value_text_utf8_length(struct slice text);

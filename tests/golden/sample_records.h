@@ -84,6 +84,7 @@ static inline void sample_tls(struct probe_record *r) {
     r->tls.version = 0x0304;
     r->tls.cipher = 0x1301;
     r->tls.group = 0x001d;
+    r->tls.client_certificate_known = true;
     r->tls.key_proven = true;
 }
 
@@ -127,7 +128,8 @@ static inline struct probe_record *sample_good(void) {
     r->chain = chain;
     r->chain_count = 2;
     r->has_trust = true;
-    r->trust.trusted = r->trust.name_checked = r->trust.name_matches = true;
+    r->trust.chain_checked = r->trust.trusted = true;
+    r->trust.name_checked = r->trust.name_matches = true;
     r->trust.matched_name = slice_of("www.example.org");
     r->trust.chain_not_after = 1801267199;
     r->findings = 1u << FINDING_CHAIN_UNREADABLE;
@@ -160,6 +162,7 @@ static inline struct probe_record *sample_timeout(void) {
     r->tls.version = 0x0302;
     r->tls.cipher = 0x002f;
     r->tls.group = 0;
+    r->tls.client_certificate_known = false;
     r->tls.key_proven = false;
     sample_certificate(r, 31);
     r->certificate.not_after = 1794182400;
@@ -169,7 +172,7 @@ static inline struct probe_record *sample_timeout(void) {
     r->certificate.signature_algorithm = slice_of("sha1WithRSAEncryption");
     r->certificate.dns_names = SAMPLE_LIST(SAMPLE_ITEM("other.example.org"));
     r->has_trust = true;
-    r->trust.name_checked = true;
+    r->trust.chain_checked = r->trust.name_checked = true;
     r->trust.error = slice_of("self_signed");
     r->days_left = -12.164;
     r->status = STATUS_CRITICAL;
@@ -221,7 +224,7 @@ static inline struct probe_record *sample_hostile(void) {
     r->certificate.emails = SAMPLE_LIST(SAMPLE_ITEM("+cmd|' /C calc'!A0@example.org"));
     r->certificate.uris = SAMPLE_LIST(SAMPLE_ITEM("javascript:alert(1)//</script>"));
     r->has_trust = true;
-    r->trust.name_checked = true;
+    r->trust.chain_checked = r->trust.name_checked = true;
     r->trust.error = slice_of("unknown_issuer");
     r->status = STATUS_CRITICAL;
     r->findings = 1u << FINDING_UNTRUSTED | 1u << FINDING_NAME_MISMATCH;

@@ -5,8 +5,8 @@ import source_tree as tree
 
 # Headers of libraries, and where alone they may be included (a folder or a file).
 DOORS = {
-    r"liburing\.h": ["engine/io/uring.c"],
-    r"sys/epoll\.h": ["engine/io", "bench/farm"],
+    r"liburing\.h": ["engine/io/uring.c", "bench/floors"],
+    r"sys/epoll\.h": ["engine/io", "bench/farm", "bench/canned"],
     r"ck_.*\.h": ["engine/queue"],
     r"ares.*\.h": ["engine/dns"],
     r"openssl/ssl\.h": ["engine/tls/handshake.c", "bench"],

@@ -7,6 +7,9 @@ REGISTRIES = {
     "source_kind": "ingest",
     "sink_kind": "sinks",
     "encoder": "engine/record",
+    "io_backend": "engine/io",
+    "dialogue": "engine/starttls",
+    "format": "ingest",
     "command": "tools/trawl",
 }
 

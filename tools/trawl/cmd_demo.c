@@ -1,11 +1,11 @@
 /* The first thing a newcomer runs: a farm of good and bad servers on loopback addresses, swept for
  * real. */
 #include "bench/farm/farm.h"
+#include "tools/trawl/machine.h"
 #include "tools/trawl/progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { DEMO_ENDPOINTS = 520, DEMO_TIMEOUT_MS = 4000 };
@@ -48,7 +48,7 @@ static enum exit_code sweep_farm(const char *root, const char *list) {
     settings.timeout_ms = settings.handshake_timeout_ms = DEMO_TIMEOUT_MS;
     snprintf(spec, sizeof spec, "@%s", list);
     if (!isatty(STDOUT_FILENO))
-        settings.format = 6; /* the table is what the demo is there to show */
+        settings.format = FORMAT_TABLE; /* the table is what the demo is there to show */
     if (!option_list_add(&targets, spec))
         abort();
     if (sweep_run(&settings, &targets, &result, &failure) != ERROR_NONE) {
@@ -98,7 +98,6 @@ static enum exit_code demo(struct farm *farm) {
 static enum exit_code run(int argc, char *const argv[]) {
     struct farm_options options = {.endpoints = DEMO_ENDPOINTS};
     struct failure failure = {0};
-    struct rlimit limit;
     struct farm *farm;
 
     (void)argv;
@@ -106,10 +105,7 @@ static enum exit_code run(int argc, char *const argv[]) {
         fputs("trawl: demo takes no arguments\n", stderr);
         return EXIT_USAGE;
     }
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    machine_raise_descriptors();
     if (farm_start(&farm, &options, &failure) != ERROR_NONE)
         return command_failed(&failure);
     enum exit_code code = demo(farm);

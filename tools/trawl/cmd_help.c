@@ -1,4 +1,4 @@
-#include "engine/base/option.h"
+#include "engine/base/text.h"
 #include "tools/trawl/command.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@ static void help(struct buffer *out) {
 
 static const char *nearest_command(const char *word) {
     for (size_t i = 0; commands[i]; i++)
-        if (option_is_near(word, commands[i]->name))
+        if (text_is_near(slice_of(word), slice_of(commands[i]->name)))
             return commands[i]->name;
     return NULL;
 }

@@ -1,4 +1,5 @@
 #include "engine/record/encoder.h"
+#include "ingest/format.h"
 #include "ingest/source.h"
 #include "sinks/sink.h"
 #include "tools/trawl/command.h"
@@ -23,6 +24,12 @@ static void list_sources(struct buffer *out) {
                           sources[i]->example);
 }
 
+static void list_inputs(struct buffer *out) {
+    for (size_t i = 0; formats[i]; i++)
+        buffer_add_format(out, "%-10s %-40s %s\n", formats[i]->name, formats[i]->summary,
+                          formats[i]->example);
+}
+
 static void list_sinks(struct buffer *out) {
     for (size_t i = 0; sinks[i]; i++)
         buffer_add_format(out, "%-10s %-40s %s\n", sinks[i]->name, sinks[i]->summary,
@@ -38,16 +45,15 @@ static const struct {
     const char *name;
     void (*list)(struct buffer *out);
 } lists[] = {
-    {"fields", list_fields},
-    {"sources", list_sources},
-    {"sinks", list_sinks},
-    {"encoders", list_encoders},
+    {"fields", list_fields}, {"sources", list_sources},   {"inputs", list_inputs},
+    {"sinks", list_sinks},   {"encoders", list_encoders},
 };
 
 static void help(struct buffer *out) {
     buffer_add_text(out, "trawl list WHAT\n\nPrints a table of what this program knows. WHAT:\n"
                          "  fields    of a record, for --fields\n"
                          "  sources   where targets come from\n"
+                         "  inputs    formats of lists, for --input-format\n"
                          "  sinks     where records go, for -o\n"
                          "  encoders  formats of records, for --format\n");
 }
@@ -62,13 +68,13 @@ static enum exit_code run(int argc, char *const argv[]) {
             command_print(&text);
             return EXIT_DONE;
         }
-    fprintf(stderr, "trawl: list what? One of: fields, sources, sinks, encoders\n");
+    fprintf(stderr, "trawl: list what? One of: fields, sources, inputs, sinks, encoders\n");
     return EXIT_USAGE;
 }
 
 const struct command command_list = {
     .name = "list",
-    .summary = "tables: fields, sources, sinks, encoders",
+    .summary = "tables: fields, sources, inputs, sinks, encoders",
     .run = run,
     .help = help,
 };

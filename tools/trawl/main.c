@@ -1,7 +1,9 @@
 #include "tools/trawl/command.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static enum exit_code dispatch(int argc, char *const argv[]) {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
@@ -15,7 +17,16 @@ static enum exit_code dispatch(int argc, char *const argv[]) {
     return command->run(argc - 2, argv + 2);
 }
 
+/* One that is closed would be given to the next file that is opened, and what is printed would go
+ * there. These fail when they are used. */
+static void hold_standard_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char *argv[]) {
+    hold_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     return (int)dispatch(argc, argv);

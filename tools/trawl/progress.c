@@ -23,10 +23,6 @@ void progress_show(const struct pool_statistics *statistics, uint64_t total, dou
         fprintf(stderr, " · %.0f s left", (double)(total - done) / rate);
 }
 
-void progress_clear(void) {
-    fputs("\r\033[K", stderr);
-}
-
 static void summary_findings(const struct prober_statistics *probe) {
     bool any = false;
 
@@ -56,6 +52,11 @@ void progress_summary(const struct sweep_result *result) {
     if (result->bad_lines)
         fprintf(stderr, "%llu lines of the input were no targets\n",
                 (unsigned long long)result->bad_lines);
+    if (result->excluded)
+        fprintf(stderr, "%llu targets were excluded\n", (unsigned long long)result->excluded);
+    if (result->done_before)
+        fprintf(stderr, "%llu targets had been done before\n",
+                (unsigned long long)result->done_before);
     if (result->records_lost)
         fprintf(stderr, "%llu records could not be written\n",
                 (unsigned long long)result->records_lost);
@@ -97,9 +98,12 @@ static void stats_text(const struct sweep_result *result, struct buffer *out) {
         {"cancelled", probe->outcomes[OUTCOME_CANCELLED]},
         {"records_lost", result->records_lost},
         {"bad_lines", result->bad_lines},
+        {"excluded", result->excluded},
+        {"done_before", result->done_before},
         {"connections", probe->connections},
         {"bytes_received", probe->bytes_received},
         {"back_pressure", probe->back_pressure},
+        {"held", probe->held},
     };
 
     buffer_add_format(out, "{\n  \"seconds\": %.3f", result->seconds);

@@ -8,9 +8,6 @@
 /* Overwrites the progress line on standard error. `total` 0: not known. */
 void progress_show(const struct pool_statistics *statistics, uint64_t total, double seconds);
 
-/* Removes it, before something else is written there. */
-void progress_clear(void);
-
 /* A few lines on standard error: how many, how fast, what came of it, what is wrong. */
 void progress_summary(const struct sweep_result *result);
 

@@ -1,13 +1,17 @@
 #include "tools/trawl/scan_settings.h"
 
+#include "ingest/source.h"
+
 #include <stddef.h>
 
-static const char *const plans[] = {"handshake", "grab", NULL};
+const char *const scan_plans[] = {"handshake", "grab", NULL};
 static const char *const addresses[] = {"first", "all", NULL};
 static const char *const sigalgs[] = {"all", "rsa", "ecdsa", NULL};
 static const char *const shares[] = {"base", "random", NULL};
-const char *const scan_formats[] = {"auto", "json",  "csv",   "msgpack",
-                                    "pem",  "names", "table", NULL};
+const char *const scan_io[] = {[IO_AUTO] = "auto", "uring", "epoll", NULL};
+const char *const scan_formats[] = {
+    [FORMAT_BY_OUTPUT] = "auto", "json", "csv", "msgpack", "pem", "names",
+    [FORMAT_TABLE] = "table",    NULL};
 
 #define FIELD(name) offsetof(struct scan_settings, name)
 static const char what[] = "What is probed", how[] = "How it is probed", out[] = "Output";
@@ -19,15 +23,31 @@ const struct option_spec scan_options[] = {
      FIELD(addresses), 0, 0, addresses, NULL},
     {"resolver", 0, OPTION_TEXT, "LIST", "DNS servers: 192.0.2.53,[2001:db8::53]:5353", what,
      FIELD(resolver), 0, 0, NULL, "those of resolv.conf"},
+    {"input-format", 0, OPTION_CHOICE, "FORMAT", "of lists and standard input", what,
+     FIELD(input_format), 0, 0, source_formats, NULL},
+    {"exclude", 0, OPTION_LIST, "WHAT", "never connect there: a block, or @FILE with one a line",
+     what, FIELD(exclude), 0, 0, NULL, "none"},
+    {"shard", 0, OPTION_TEXT, "I/N", "the I-th of N equal parts, for several machines", what,
+     FIELD(shard), 0, 0, NULL, "all"},
+    {"checkpoint", 0, OPTION_TEXT, "FILE", "remember what is done; go on there when run again",
+     what, FIELD(checkpoint), 0, 0, NULL, "none"},
     {"seed", 0, OPTION_NUMBER, "N", "of the order in which blocks are swept", what, FIELD(seed), 0,
      0, NULL, "another each time"},
     {"plan", 0, OPTION_CHOICE, "PLAN",
      "handshake: complete and verified; grab: the certificate and no more", how, FIELD(plan), 0, 0,
-     plans, NULL},
+     scan_plans, NULL},
     {"concurrency", 'c', OPTION_NUMBER, "N", "connections at once", how, FIELD(concurrency), 1,
      1000000, NULL, "by the machine's limits"},
     {"workers", 0, OPTION_NUMBER, "N", "threads that probe", how, FIELD(workers), 1, 256, NULL,
      "one a core"},
+    {"rate", 0, OPTION_NUMBER, "N", "new connections a second at most", how, FIELD(rate), 1,
+     100000000, NULL, "no limit"},
+    {"max-per-host", 0, OPTION_NUMBER, "N", "connections at once to one address", how,
+     FIELD(max_per_host), 1, 1000000, NULL, "no limit"},
+    {"max-per-network", 0, OPTION_NUMBER, "N", "connections at once to a /24 (IPv6: /48)", how,
+     FIELD(max_per_network), 1, 1000000, NULL, "no limit"},
+    {"io", 0, OPTION_CHOICE, "KIND", "how to talk to the kernel", how, FIELD(io), 0, 0, scan_io,
+     NULL},
     {"timeout", 0, OPTION_SECONDS, "TIME", "for a target as a whole", how, FIELD(timeout_ms), 100,
      3600000, NULL, NULL},
     {"dns-timeout", 0, OPTION_SECONDS, "TIME", "for a name", how, FIELD(dns_timeout_ms), 100,
@@ -42,6 +62,12 @@ const struct option_spec scan_options[] = {
      NULL},
     {"allow-cn", 0, OPTION_FLAG, NULL, "match the common name where there is no subjectAltName",
      how, FIELD(allow_cn), 0, 0, NULL, NULL},
+    {"tls-min", 0, OPTION_TEXT, "VERSION", "lowest TLS version of a handshake: 1.2", how,
+     FIELD(tls_min), 0, 0, NULL, "1.0"},
+    {"tls-max", 0, OPTION_TEXT, "VERSION", "highest TLS version of a handshake", how,
+     FIELD(tls_max), 0, 0, NULL, "1.3"},
+    {"groups", 0, OPTION_TEXT, "LIST", "key exchange of a handshake: X25519,P-256", how,
+     FIELD(groups), 0, 0, NULL, "what browsers offer"},
     {"sigalgs", 0, OPTION_CHOICE, "KIND", "kind of certificate that a grab asks for", how,
      FIELD(sigalgs), 0, 0, sigalgs, NULL},
     {"grab-share", 0, OPTION_CHOICE, "KIND", "key share of a grab: random costs more", how,
@@ -81,8 +107,10 @@ void scan_settings_init(struct scan_settings *settings) {
         .timeout_ms = 20000,
     };
     option_list_init(&settings->outputs);
+    option_list_init(&settings->exclude);
 }
 
 void scan_settings_deinit(struct scan_settings *settings) {
     option_list_deinit(&settings->outputs);
+    option_list_deinit(&settings->exclude);
 }

@@ -11,6 +11,7 @@
 struct sweep_result {
     struct pool_statistics statistics;
     uint64_t bad_lines, records_lost;
+    uint64_t excluded, done_before; /* targets that were not probed */
     double seconds;
     bool interrupted, source_failed, sink_failed;
 };

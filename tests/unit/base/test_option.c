@@ -274,18 +274,15 @@ static void long_words_leave_room_for_the_cure(void **state) {
     assert_non_null(strstr(failure.text, "is not a whole number"));
 }
 
-static void distances(void **state) {
+/* Nothing that a word holds reaches the terminal raw, and it stays one line. */
+static void hostile_words(void **state) {
     (void)state;
-    static const struct {
-        const char *a, *b;
-        uint32_t distance;
-    } known[] = {{"", "", 0},         {"", "abc", 3},       {"kitten", "sitting", 3},
-                 {"rate", "rtae", 1}, {"rate", "rates", 1}, {"ca", "abc", 3},
-                 {"same", "same", 0}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        assert_int_equal(option_distance(known[i].a, known[i].b), known[i].distance);
-        assert_int_equal(option_distance(known[i].b, known[i].a), known[i].distance);
-    }
+    refused(PARSE("--\x1b[2J"), "unknown option --\\u{1b}[2J; --help lists all options");
+    refused(PARSE("-\n"), "unknown option -\\u{a}; --help lists all options");
+    refused(PARSE("-\xc3\xa9"), "unknown option -\xc3\xa9; --help lists all options");
+    refused(PARSE("-q\xff"), "unknown option -\\xff; --help lists all options");
+    refused(PARSE("-r", "\r\xe2\x80\xae"), "-r: \"\\u{d}\\u{202e}\" is not a whole number");
+    refused(PARSE("--addresses", "\x07"), "--addresses: \"\\u{7}\" is not first or all");
 }
 
 static void help_text(void **state) {
@@ -352,7 +349,7 @@ int main(void) {
         cmocka_unit_test(choices),
         cmocka_unit_test(setting_by_name),
         cmocka_unit_test(long_words_leave_room_for_the_cure),
-        cmocka_unit_test(distances),
+        cmocka_unit_test(hostile_words),
         cmocka_unit_test(help_text),
         cmocka_unit_test(help_shows_defaults_as_they_are_written),
     };

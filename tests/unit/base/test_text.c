@@ -247,6 +247,47 @@ static void test_fit(void **state) {
     assert_fit("e\xcc\x81x", 1, 3, 1);               /* a combining accent goes with its letter */
 }
 
+static void assert_distance(const char *a, const char *b, uint32_t expected) {
+    assert_int_equal(text_distance(slice_of(a), slice_of(b)), expected);
+    assert_int_equal(text_distance(slice_of(b), slice_of(a)), expected);
+}
+
+/* Distances that the literature has; "ca" to "abc" tells optimal string alignment (3) from
+ * Damerau's distance without its restriction (2). */
+static void test_distances(void **state) {
+    (void)state;
+    char word[80];
+
+    assert_distance("", "", 0);
+    assert_distance("", "abc", 3);
+    assert_distance("same", "same", 0);
+    assert_distance("kitten", "sitting", 3);
+    assert_distance("saturday", "sunday", 3);
+    assert_distance("intention", "execution", 5);
+    assert_distance("rate", "rates", 1);
+    assert_distance("rate", "rtae", 1);
+    assert_distance("ab", "ba", 1);
+    assert_distance("ca", "abc", 3);
+    assert_distance("host", "HOST", 4);
+    memset(word, 'x', sizeof word);
+    struct slice longest = {(const uint8_t *)word, 63}, longer = {(const uint8_t *)word, 64};
+    assert_int_equal(text_distance(longest, longest), 0);
+    assert_int_equal(text_distance(longest, slice_of("")), 63);
+    assert_int_equal(text_distance(longer, longer), UINT32_MAX);
+    assert_int_equal(text_distance(slice_of(""), longer), UINT32_MAX);
+}
+
+static void test_near(void **state) {
+    (void)state;
+
+    assert_true(text_is_near(slice_of("prt"), slice_of("port")));
+    assert_false(text_is_near(slice_of("prt"), slice_of("ports")));
+    assert_true(text_is_near(slice_of("qiuet"), slice_of("quiet")));
+    assert_true(text_is_near(slice_of("tiemuot"), slice_of("timeout")));
+    assert_false(text_is_near(slice_of("rate"), slice_of("tear")));
+    assert_false(text_is_near((struct slice){(const uint8_t *)"", 0}, slice_of("rate")));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integers),     cmocka_unit_test(test_times),
@@ -254,6 +295,7 @@ int main(void) {
         cmocka_unit_test(test_base64),       cmocka_unit_test(test_runes),
         cmocka_unit_test(test_broken_runes), cmocka_unit_test(test_unsafe),
         cmocka_unit_test(test_safe),         cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_distances),    cmocka_unit_test(test_near),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

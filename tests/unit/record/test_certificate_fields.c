@@ -179,11 +179,39 @@ static void test_too_many_names(void **state) {
     free(names);
 }
 
+/* AccessDescriptions of OCSP responders, one more of them than are listed, "0" to "9" in turn. */
+static void test_too_many_urls(void **state) {
+    (void)state;
+    enum { URLS = LIMIT_CERTIFICATE_URLS + 1 };
+    static const uint8_t OCSP[] = {0x30, 13,   0x06, 8,    0x2b, 6,    1,  5,
+                                   5,    0x07, 0x30, 0x01, 0x86, 0x01, '0'};
+    uint8_t space[4096], access[URLS * sizeof OCSP];
+    struct certificate certificate;
+    struct certificate_fields fields;
+    struct arena arena;
+
+    for (uint8_t i = 0; i < URLS; i++) {
+        memcpy(access + i * sizeof OCSP, OCSP, sizeof OCSP);
+        access[(i + 1) * sizeof OCSP - 1] = (uint8_t)('0' + i % 10);
+    }
+    assert_true(arena_init(&arena, 512));
+    assert_int_equal(certificate_decode(read_sample(space), &certificate), CERTIFICATE_OK);
+    certificate.authority_info = (struct slice){access, sizeof access};
+    assert_true(certificate_fields_fill(&certificate, &arena, &fields));
+    assert_int_equal(fields.ocsp_urls.count, LIMIT_CERTIFICATE_URLS);
+    for (uint32_t i = 0; i < fields.ocsp_urls.count; i++) {
+        assert_int_equal(fields.ocsp_urls.items[i].len, 1);
+        assert_int_equal(fields.ocsp_urls.items[i].ptr[0], '0' + i % 10);
+    }
+    assert_int_equal(fields.crl_urls.count, 2);
+    arena_deinit(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_names),      cmocka_unit_test(test_lists),
         cmocka_unit_test(test_lifetime),       cmocka_unit_test(test_nearly_empty),
-        cmocka_unit_test(test_too_many_names),
+        cmocka_unit_test(test_too_many_names), cmocka_unit_test(test_too_many_urls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,6 +93,10 @@ static void test_refused(void **state) {
     assert_refused("host,", "empty");
     assert_refused("host,,port", "empty");
     assert_refused("HOST", "trawl list fields");
+    assert_refused("sbuject_cn", "did you mean \"certificate.subject_cn\"");
+    assert_refused("tsl", "did you mean \"tls\"");
+    assert_refused("i", "did you mean \"ip\"");
+    assert_refused("x", "trawl list fields");
 }
 
 static void test_very_long_name(void **state) {

@@ -183,11 +183,42 @@ static void test_findings(void **state) {
     record_put(&record->head);
 }
 
+/* What nobody looked at is neither true nor false. */
+static void test_unknown(void **state) {
+    (void)state;
+    struct probe_record *record = probe_record_new(0);
+    const struct {
+        const struct field *field;
+        bool *known, *fact;
+    } FIELDS[] = {
+        {field_named("tls.client_certificate_requested"), &record->tls.client_certificate_known,
+         &record->tls.client_certificate_requested},
+        {field_named("trust.trusted"), &record->trust.chain_checked, &record->trust.trusted},
+        {field_named("trust.name_matches"), &record->trust.name_checked,
+         &record->trust.name_matches},
+    };
+
+    record->has_tls = record->has_trust = true;
+    for (size_t i = 0; i < sizeof FIELDS / sizeof FIELDS[0]; i++)
+        for (int fact = 0; fact < 2; fact++) {
+            struct value value;
+            *FIELDS[i].fact = fact;
+            *FIELDS[i].known = false;
+            FIELDS[i].field->get(&record->head, 0, &value);
+            assert_int_equal(value.kind, VALUE_ABSENT);
+            *FIELDS[i].known = true;
+            FIELDS[i].field->get(&record->head, 0, &value);
+            assert_int_equal(value.kind, VALUE_BOOLEAN);
+            assert_int_equal(value.boolean, fact);
+        }
+    record_put(&record->head);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_documented), cmocka_unit_test(test_table),
         cmocka_unit_test(test_groups),     cmocka_unit_test(test_empty_record),
-        cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_findings),   cmocka_unit_test(test_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,7 +51,27 @@ static void test_small_tables(void **state) {
 
 static void test_findings(void **state) {
     (void)state;
+    static const char *const NAMES[] = {
+        "expired",
+        "not_yet_valid",
+        "expires_soon",
+        "chain_expires_sooner",
+        "self_signed",
+        "untrusted",
+        "name_mismatch",
+        "no_subject_alt_name",
+        "weak_key",
+        "weak_signature",
+        "old_protocol",
+        "handshake_fallback",
+        "client_certificate_requested",
+        "chain_unreadable",
+        "extension_unreadable",
+    };
 
+    assert_int_equal(sizeof NAMES / sizeof NAMES[0], FINDING_COUNT);
+    for (enum finding i = 0; i < FINDING_COUNT; i++)
+        assert_string_equal(finding_name(i), NAMES[i]);
     for (enum finding i = 0; i < FINDING_COUNT; i++) {
         const char *name = finding_name(i), *summary = finding_summary(i);
         assert_non_null(name);

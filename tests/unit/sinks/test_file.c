@@ -1,23 +1,15 @@
 /* The file sink on real files, pipes, devices and full disks. */
 #include "sinks/sink.h"
-#include "tests/unit/sinks/scratch.h"
+#include "tests/unit/sinks/small_disk.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <regex.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/fsuid.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 static struct failure failure;
-
-/* Some tests run in a child, which tells by its exit code how it went. */
-enum { CHILD_OK = 0, CHILD_SKIPPED = 77, CHILD_NO_SINK = 78 };
-static bool is_child;
 
 static struct sink *open_sink(struct sink_config config) {
     struct sink *sink;
@@ -446,30 +438,6 @@ static void a_device_without_room(void **state) {
 
 /* Limits and full disks. Each runs in a child. */
 
-static void in_child(int (*body)(void)) {
-    int status;
-    fflush(stdout);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        is_child = true;
-        _exit(body());
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == CHILD_SKIPPED)
-        skip();
-    if (WEXITSTATUS(status))
-        fail_msg("check %d failed in the child", WEXITSTATUS(status));
-}
-
-/* Checks in a child are numbered, since cmocka's are not made for it. */
-#define CHECK(number, condition)                                                                   \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            return number;                                                                         \
-    } while (0)
-
 static long size_of(const char *path) {
     struct stat status;
     return stat(path, &status) == 0 ? (long)status.st_size : -1;
@@ -504,46 +472,6 @@ static int over_the_file_size_limit(void) {
 static void a_file_over_its_limit_ends_at_a_record(void **state) {
     (void)state;
     in_child(over_the_file_size_limit);
-}
-
-static bool write_word(const char *path, const char *word) {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool written = fd >= 0 && write(fd, word, strlen(word)) == (ssize_t)strlen(word);
-    if (fd >= 0)
-        close(fd);
-    return written;
-}
-
-static bool map_to_root(const char *path, unsigned id) {
-    char word[32];
-    snprintf(word, sizeof word, "0 %u 1", id);
-    return write_word(path, word);
-}
-
-/* A small file system of our own over the scratch folder, where that is allowed; users other than
- * root are root in a namespace for it. */
-static bool mount_small(const char *options) {
-    unsigned user = geteuid(), group = getegid();
-    if (unshare(CLONE_NEWNS | (user ? CLONE_NEWUSER : 0)) != 0)
-        return false;
-    if (user &&
-        !(write_word("/proc/self/setgroups", "deny") && map_to_root("/proc/self/uid_map", user) &&
-          map_to_root("/proc/self/gid_map", group)))
-        return false;
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("trawl-test", scratch, "tmpfs", 0, options) == 0;
-}
-
-static bool fill(const char *name, size_t leave) {
-    int fd = open(scratch_path(name), O_WRONLY | O_CREAT, 0600);
-    static const char zeros[4096];
-    off_t len = 0;
-    ssize_t more;
-    while ((more = write(fd, zeros, sizeof zeros)) > 0)
-        len += more;
-    bool full = errno == ENOSPC && len > (off_t)leave && ftruncate(fd, len - (off_t)leave) == 0;
-    close(fd);
-    return full;
 }
 
 /* Fills the disk in the middle of the third of four batches, makes room, and has it repeated. */

@@ -33,6 +33,10 @@ struct script {
     uint32_t gone, troubles, finals, recoveries;
     struct failure last_trouble;
     _Atomic uint32_t troubles_seen;
+    uint64_t reported;         /* records of the batches that were said to be written */
+    uint32_t done;             /* how often its end was told */
+    bool out_of_turn;          /* a batch was reported before it was written, or after the end */
+    const uint8_t *last_bytes; /* of the write that succeeded last */
 };
 
 struct scripted {
@@ -68,6 +72,7 @@ static enum error scripted_write(struct sink *sink, struct slice bytes, uint32_t
     if (script->write_ms)
         usleep(script->write_ms * 1000);
     script->writes++;
+    script->last_bytes = bytes.ptr;
     script->bytes += bytes.len;
     script->records += records;
     return ERROR_NONE;
@@ -121,6 +126,20 @@ static void on_recovered(void *context) {
     ((struct script *)context)->recoveries++;
 }
 
+static void on_written(void *context, const struct sink *sink, const struct batch *batch) {
+    struct script *script = context;
+    script->reported += batch->records;
+    script->out_of_turn |= ((const struct scripted *)sink)->script != script || script->done ||
+                           script->closed || script->reported != script->records ||
+                           batch->bytes.ptr != script->last_bytes;
+}
+
+static void on_done(void *context) {
+    struct script *script = context;
+    script->done++;
+    script->out_of_turn |= script->closed != 1;
+}
+
 struct run {
     struct script script;
     struct batch_queue *queue;
@@ -133,7 +152,14 @@ enum { PRODUCERS = 2, RING = 4 };
 static void start(struct run *run) {
     struct scripted *sink = calloc(1, sizeof *sink);
     struct failure failure;
-    struct sink_runner_hooks hooks = {on_gone, on_trouble, on_recovered, &run->script};
+    struct sink_runner_hooks hooks = {
+        .on_gone = on_gone,
+        .on_trouble = on_trouble,
+        .on_recovered = on_recovered,
+        .on_written = on_written,
+        .on_done = on_done,
+        .context = &run->script,
+    };
     assert_non_null(sink);
     sink->head.kind = &scripted_kind;
     sink->head.spec = "scripted";
@@ -170,12 +196,15 @@ static void end(struct run *run) {
     assert_int_equal(run->script.closed, 1);
     assert_false(run->script.repeated_otherwise);
     assert_false(run->script.signals_open);
+    assert_int_equal(run->script.done, 1);
+    assert_false(run->script.out_of_turn);
 }
 
 static void expect(const struct run *run, uint64_t written, uint64_t lost) {
     assert_int_equal(run->totals.records_written, written);
     assert_int_equal(run->totals.records_lost, lost);
     assert_int_equal(run->script.records, written);
+    assert_int_equal(run->script.reported, written); /* what was lost is not said to be written */
     assert_int_equal(run->totals.bytes_written, written / 3 * 7);
 }
 

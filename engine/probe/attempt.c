@@ -1,0 +1,229 @@
+#include "engine/probe/slot.h"
+
+#include "engine/probe/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- Records --- */
+
+static int64_t span_us(uint64_t from_ns, uint64_t to_ns) {
+    return from_ns && to_ns >= from_ns ? (int64_t)((to_ns - from_ns) / 1000) : -1;
+}
+
+static struct probe_timing timing_of(const struct slot *slot, uint64_t now_ns) {
+    return (struct probe_timing){
+        .dns_us = slot->addresses ? span_us(slot->started_ns, slot->dns_ns) : -1,
+        .connect_us = slot->connected_ns ? span_us(slot->connect_ns, slot->connected_ns) : -1,
+        .starttls_us = -1,
+        .handshake_us = slot->conversing_ns ? span_us(slot->conversing_ns, now_ns) : -1,
+        .total_us = span_us(slot->started_ns, now_ns),
+    };
+}
+
+static enum stage stage_of(const struct slot *slot, enum outcome outcome) {
+    if (outcome == OUTCOME_OK)
+        return STAGE_DONE;
+    switch ((enum slot_state)slot->state) {
+    case SLOT_FREE:
+    case SLOT_RESOLVING:
+        return STAGE_DNS;
+    case SLOT_HELD:
+    case SLOT_CONNECTING:
+    case SLOT_PAUSED:
+        return STAGE_CONNECT;
+    default:
+        return STAGE_HANDSHAKE;
+    }
+}
+
+static void count_record(struct prober *prober, const struct probe_record *record) {
+    struct prober_statistics *statistics = &prober->statistics;
+
+    prober_count(&statistics->outcomes[record->outcome], 1);
+    prober_count(&statistics->statuses[record->status], 1);
+    for (uint64_t left = record->findings; left; left &= left - 1)
+        prober_count(&statistics->findings[__builtin_ctzll(left)], 1);
+    prober_count(&statistics->finished, 1);
+}
+
+/* A record must not be lost in silence. When memory is out, the reserve goes into it, and no target
+ * is started until there is a new one. */
+static struct probe_record *make_record(struct prober *prober, const struct report *report) {
+    struct probe_record *record = report_record(report, prober->trust);
+
+    if (!record) {
+        free(prober->reserve);
+        prober->reserve = NULL;
+        record = report_record(report, prober->trust);
+    }
+    if (!record)
+        abort();
+    return record;
+}
+
+/* A grab that follows a handshake tells of both. */
+static void join_words(const struct slot *slot, bool certificate, enum outcome *outcome,
+                       const char **error, char words[LIMIT_ERROR_TEXT_BYTES]) {
+    if (!slot->fallback)
+        return;
+    if (!certificate) {
+        *outcome = (enum outcome)slot->first_outcome;
+        *error = slot->first_error;
+        return;
+    }
+    snprintf(words, LIMIT_ERROR_TEXT_BYTES, "handshake failed (%s), certificate read by grab",
+             slot->first_error);
+    *error = words;
+}
+
+void attempt_report(struct prober *prober, struct slot *slot, enum outcome outcome,
+                    const char *error, bool last) {
+    const struct tls_observation *seen = slot->conversation && slot->conversation->open
+                                             ? conversation_seen(slot->conversation)
+                                             : NULL;
+    bool certificate = seen && seen->certificate_count;
+    char words[LIMIT_ERROR_TEXT_BYTES];
+
+    join_words(slot, certificate, &outcome, &error, words);
+    struct report report = {
+        .settings = prober->settings,
+        .target = &slot->target,
+        .address = slot->address,
+        .addresses = slot->addresses,
+        .address_count = slot->address_count,
+        .plan = (enum plan)slot->plan,
+        .attempt = slot->attempt,
+        .outcome = outcome,
+        .stage = stage_of(slot, outcome),
+        .error = slice_of(error),
+        .timing = timing_of(slot, prober->io->now_ns),
+        .seen = seen,
+        .fallback = slot->fallback && certificate,
+        .started_ms = slot->started_ms,
+        .now_ms = prober->io->unix_ms,
+    };
+    struct probe_record *record = make_record(prober, &report);
+    /* What was cancelled is still to be done by who goes on with the sweep. */
+    record->head.ticket = last && outcome != OUTCOME_CANCELLED ? slot->target.ticket : 0;
+    if (slot->further)
+        prober_count(&prober->statistics.further, 1);
+    count_record(prober, record);
+    prober->config.publish(prober->config.owner, record);
+}
+
+/* --- Ends --- */
+
+static bool has_next_address(const struct slot *slot) {
+    return slot->address_at + 1u < slot->address_count;
+}
+
+void attempt_finish(struct prober *prober, struct slot *slot, enum outcome outcome,
+                    const char *error) {
+    bool next = prober->settings->all_addresses && !prober->cancelling && has_next_address(slot);
+
+    attempt_report(prober, slot, outcome, error, !next);
+    slot->again = next;
+    if (next) {
+        slot->address_at++;
+        slot->further = true;
+        slot->attempt = slot->pauses = 0;
+        slot->fallback = false;
+        slot->plan = (uint8_t)prober->settings->plan;
+        slot_restart_clock(prober, slot);
+    }
+    if (slot->state == SLOT_RESOLVING)
+        slot_release(prober, slot);
+    else
+        slot_close(prober, slot);
+}
+
+void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcome outcome,
+                           const char *error) {
+    bool in_time = prober->io->now_ns < slot->hard_ns;
+
+    if (prober->settings->all_addresses || prober->cancelling || !in_time ||
+        !has_next_address(slot)) {
+        attempt_finish(prober, slot, outcome, error);
+        return;
+    }
+    slot->address_at++;
+    slot->again = true;
+    slot_close(prober, slot);
+}
+
+static bool worth_a_grab(const struct slot *slot, enum tls_status status) {
+    return slot->plan == PLAN_HANDSHAKE &&
+           conversation_seen(slot->conversation)->certificate_count == 0 &&
+           (status == TLS_ALERT || status == TLS_REFUSED || status == TLS_BROKEN);
+}
+
+static enum outcome outcome_of_status(enum tls_status status) {
+    switch (status) {
+    case TLS_DONE:
+        return OUTCOME_OK;
+    case TLS_ALERT:
+        return OUTCOME_TLS_ALERT;
+    case TLS_TOO_LARGE:
+        return OUTCOME_TOO_LARGE;
+    case TLS_NOT_TLS:
+        return OUTCOME_PROTOCOL_ERROR;
+    default:
+        return OUTCOME_TLS_FAILED;
+    }
+}
+
+static const char *words_of_status(const struct slot *slot, enum tls_status status) {
+    const char *reason = conversation_reason(slot->conversation), *alert;
+
+    switch (status) {
+    case TLS_DONE:
+        return "";
+    case TLS_ALERT:
+        alert = tls_alert_name(conversation_seen(slot->conversation)->alert);
+        return alert ? alert : "an alert without a name";
+    case TLS_TOO_LARGE:
+        return "the server sent more than any real server does";
+    case TLS_NOT_TLS:
+        return "the server does not speak TLS";
+    case TLS_REFUSED:
+        return reason ? reason : "the server chose what cannot be spoken here";
+    default:
+        return reason ? reason : "the server breaks the rules of TLS";
+    }
+}
+
+void attempt_conversed(struct prober *prober, struct slot *slot, enum tls_status status) {
+    enum outcome outcome = outcome_of_status(status);
+    const char *words = words_of_status(slot, status);
+
+    if (!worth_a_grab(slot, status) || prober->cancelling) {
+        attempt_finish(prober, slot, outcome, words);
+        return;
+    }
+    slot->first_outcome = (uint8_t)outcome;
+    snprintf(slot->first_error, sizeof slot->first_error, "%s", words);
+    slot->fallback = true;
+    slot->plan = PLAN_GRAB;
+    slot->again = true;
+    slot_close(prober, slot);
+}
+
+enum outcome outcome_of_errno(int error) {
+    switch (error) {
+    case ECONNREFUSED:
+        return OUTCOME_REFUSED;
+    case ETIMEDOUT:
+        return OUTCOME_TIMEOUT;
+    case ECONNRESET:
+    case EPIPE:
+    case ECONNABORTED:
+        return OUTCOME_RESET;
+    case EACCES:
+    case EPERM:
+        return OUTCOME_BLOCKED;
+    default:
+        return OUTCOME_UNREACHABLE;
+    }
+}

@@ -1,0 +1,126 @@
+#include "engine/probe/slot.h"
+
+#include "engine/base/address_set.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { PAUSES_MAX = 300 }; /* then the lack is taken for the address's fault */
+
+static bool is_back_pressure(int error) {
+    return error == EMFILE || error == ENFILE || error == EADDRNOTAVAIL || error == ENOBUFS ||
+           error == ENOMEM || error == EAGAIN;
+}
+
+static void on_connected(struct prober *prober, struct slot *slot, int error) {
+    if (is_back_pressure(error) && slot->pauses < PAUSES_MAX && !prober->cancelling) {
+        slot_pause(prober, slot);
+        return;
+    }
+    if (error) {
+        attempt_not_connected(prober, slot, outcome_of_errno(error), error_text((enum error)error));
+        return;
+    }
+    slot->connected_ns = prober->io->now_ns;
+    slot_converse_or_wait(prober, slot);
+}
+
+static void on_received(struct prober *prober, struct slot *slot, const struct io_event *event) {
+    if (event->error) {
+        attempt_finish(prober, slot, outcome_of_errno(event->error),
+                       error_text((enum error)event->error));
+        return;
+    }
+    if (event->bytes.len == 0) {
+        attempt_finish(prober, slot, OUTCOME_TLS_FAILED, "the server closed the connection");
+        return;
+    }
+    prober_count(&prober->statistics.bytes_received, event->bytes.len);
+    prober->out.len = 0;
+    enum tls_status status = conversation_feed(slot->conversation, event->bytes, &prober->out);
+    if (prober->out.len)
+        io_send(prober->io, slot_index(prober, slot), buffer_slice(&prober->out));
+    if (status == TLS_MORE)
+        io_receive(prober->io, slot_index(prober, slot));
+    else
+        attempt_conversed(prober, slot, status);
+}
+
+void prober_on_event(void *owner, const struct io_event *event) {
+    struct prober *prober = owner;
+
+    if (event->kind == IO_READY) {
+        resolver_ready(prober->resolver, event);
+        return;
+    }
+    struct slot *slot = &prober->slots[event->index];
+    if (event->kind == IO_CONNECTED)
+        on_connected(prober, slot, event->error);
+    else if (event->kind == IO_RECEIVED)
+        on_received(prober, slot, event);
+    else if (event->kind == IO_SEND_FAILED && slot->state == SLOT_CONVERSING)
+        attempt_finish(prober, slot, outcome_of_errno(event->error ? event->error : EPIPE),
+                       "the hello could not be sent");
+    else if (event->kind == IO_CLOSED)
+        slot_closed(prober, slot);
+}
+
+void prober_on_expired(void *owner, struct wheel_timer *timer) {
+    struct prober *prober = owner;
+    struct slot *slot = (struct slot *)timer; /* its first member */
+
+    switch ((enum slot_state)slot->state) {
+    case SLOT_RESOLVING:
+        attempt_finish(prober, slot, OUTCOME_DNS_FAILED, "no answer from the DNS server in time");
+        break;
+    case SLOT_CONNECTING:
+        attempt_not_connected(prober, slot, OUTCOME_TIMEOUT, "no answer to the connection request");
+        break;
+    case SLOT_HELD:
+    case SLOT_PAUSED:
+        slot_connect(prober, slot);
+        break;
+    case SLOT_WAITING:
+        attempt_finish(prober, slot, OUTCOME_TIMEOUT,
+                       "the sweep was too busy to begin the handshake");
+        break;
+    case SLOT_CONVERSING:
+        attempt_finish(prober, slot, OUTCOME_TIMEOUT,
+                       "the server did not finish its flight in time");
+        break;
+    case SLOT_FREE:
+    case SLOT_CLOSING:
+        break;
+    }
+}
+
+/* Copies those addresses that may be connected to; false when there is no memory. */
+static bool take_addresses(struct slot *slot, const struct resolver_answer *answer,
+                           const struct address_set *excluded) {
+    slot->addresses = calloc(answer->count, sizeof *slot->addresses);
+    if (!slot->addresses)
+        return false;
+    for (uint32_t i = 0; i < answer->count; i++)
+        if (!excluded || !address_set_contains(excluded, &answer->addresses[i]))
+            slot->addresses[slot->address_count++] = answer->addresses[i];
+    return true;
+}
+
+void prober_on_answered(void *owner, uint64_t cookie, const struct resolver_answer *answer) {
+    struct prober *prober = owner;
+    struct slot *slot = &prober->slots[cookie & UINT32_MAX];
+
+    if (slot->lookup != (uint32_t)(cookie >> 32) || slot->state != SLOT_RESOLVING)
+        return;
+    slot->dns_ns = prober->io->now_ns;
+    if (answer->count == 0) {
+        attempt_finish(prober, slot, OUTCOME_DNS_FAILED, answer->error);
+    } else if (!take_addresses(slot, answer, prober->settings->excluded)) {
+        attempt_finish(prober, slot, OUTCOME_DNS_FAILED, "no memory for the addresses");
+    } else if (slot->address_count == 0) {
+        attempt_finish(prober, slot, OUTCOME_BLOCKED, "every address of the name is excluded");
+    } else {
+        slot->address = slot->addresses[0];
+        slot_connect(prober, slot);
+    }
+}

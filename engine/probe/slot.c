@@ -1,0 +1,214 @@
+#include "engine/probe/slot.h"
+
+#include "engine/probe/caps.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+    PAUSE_MS = 100, /* before a connect is tried again for lack of ports or descriptors */
+    HOLD_MS = WHEEL_TICK_MS,
+};
+
+/* Which states may follow which: one bit a state. */
+static const uint16_t legal_next[] = {
+    [SLOT_FREE] = 1 << SLOT_RESOLVING | 1 << SLOT_HELD | 1 << SLOT_CONNECTING,
+    [SLOT_RESOLVING] = 1 << SLOT_HELD | 1 << SLOT_CONNECTING | 1 << SLOT_FREE,
+    [SLOT_HELD] = 1 << SLOT_CONNECTING | 1 << SLOT_CLOSING,
+    [SLOT_CONNECTING] =
+        1 << SLOT_PAUSED | 1 << SLOT_WAITING | 1 << SLOT_CONVERSING | 1 << SLOT_CLOSING,
+    [SLOT_PAUSED] = 1 << SLOT_HELD | 1 << SLOT_CONNECTING | 1 << SLOT_CLOSING,
+    [SLOT_WAITING] = 1 << SLOT_CONVERSING | 1 << SLOT_CLOSING,
+    [SLOT_CONVERSING] = 1 << SLOT_CLOSING,
+    [SLOT_CLOSING] = 1 << SLOT_FREE | 1 << SLOT_HELD | 1 << SLOT_CONNECTING,
+};
+
+void slot_enter(struct slot *slot, enum slot_state next) {
+    assert(legal_next[slot->state] & 1 << next);
+    slot->state = (uint8_t)next;
+}
+
+void slot_arm(struct prober *prober, struct slot *slot, uint32_t stage_ms) {
+    uint64_t stage_ns = prober->io->now_ns + stage_ms * UINT64_C(1000000);
+    wheel_arm(&prober->wheel, &slot->timer, stage_ns < slot->hard_ns ? stage_ns : slot->hard_ns);
+}
+
+void slot_restart_clock(struct prober *prober, struct slot *slot) {
+    slot->hard_ns = prober->io->now_ns + prober->settings->total_timeout_ms * UINT64_C(1000000);
+}
+
+void slot_begin(struct prober *prober, struct slot *slot, const struct target *target) {
+    slot->target = *target;
+    slot->address = target->address;
+    slot->conversation = NULL;
+    slot->started_ns = prober->io->now_ns;
+    slot->started_ms = prober->io->unix_ms;
+    slot->dns_ns = slot->connect_ns = slot->connected_ns = slot->conversing_ns = 0;
+    slot->address_count = slot->address_at = slot->attempt = slot->pauses = 0;
+    slot->again = slot->further = slot->fallback = false;
+    slot->plan = (uint8_t)prober->settings->plan;
+    slot_restart_clock(prober, slot);
+}
+
+/* --- Connecting --- */
+
+static void leave_counts(struct prober *prober, const struct slot *slot) {
+    if (slot->state == SLOT_HELD)
+        prober->held--;
+    if (slot->state == SLOT_PAUSED)
+        prober->paused--;
+}
+
+/* As long as its neighbours are served, the target's time does not run. */
+static void hold(struct prober *prober, struct slot *slot) {
+    if (slot->state != SLOT_HELD) {
+        leave_counts(prober, slot);
+        slot_enter(slot, SLOT_HELD);
+        prober->held++;
+        prober_count(&prober->statistics.held, 1);
+    }
+    slot_restart_clock(prober, slot);
+    slot_arm(prober, slot, HOLD_MS);
+}
+
+void slot_connect(struct prober *prober, struct slot *slot) {
+    struct caps *caps = prober->settings->caps;
+
+    if (caps && !caps_take(caps, &slot->address)) {
+        hold(prober, slot);
+        return;
+    }
+    leave_counts(prober, slot);
+    slot->counted = caps != NULL;
+    slot_enter(slot, SLOT_CONNECTING);
+    slot->again = false;
+    slot->attempt++;
+    slot->connect_ns = prober->io->now_ns;
+    slot->connected_ns = slot->conversing_ns = 0;
+    prober_count(&prober->statistics.connections, 1);
+    rate_take(&prober->rate, prober->io->now_ns);
+    io_connect(prober->io, slot_index(prober, slot), &slot->address, slot->target.port);
+    slot_arm(prober, slot, prober->settings->connect_timeout_ms);
+}
+
+static void uncount(struct prober *prober, struct slot *slot) {
+    if (slot->counted)
+        caps_give(prober->settings->caps, &slot->address);
+    slot->counted = false;
+}
+
+void slot_pause(struct prober *prober, struct slot *slot) {
+    /* A socket that never connected has nothing in flight and is free at once. */
+    bool closed = io_close_socket(prober->io, slot_index(prober, slot));
+    assert(closed);
+    (void)closed;
+    uncount(prober, slot);
+    slot_enter(slot, SLOT_PAUSED);
+    prober->paused++;
+    slot->pauses++;
+    prober_count(&prober->statistics.back_pressure, 1);
+    slot_restart_clock(prober, slot);
+    slot_arm(prober, slot, PAUSE_MS);
+}
+
+/* --- Conversing --- */
+
+static void converse(struct prober *prober, struct slot *slot) {
+    struct conversation *conversation = prober->free_conversations;
+
+    prober->free_conversations = conversation->next_free;
+    prober_count(&prober->statistics.handshakes, 1);
+    slot->conversation = conversation;
+    slot_enter(slot, SLOT_CONVERSING);
+    slot->conversing_ns = prober->io->now_ns;
+    prober->out.len = 0;
+    if (!conversation_start(conversation, prober->settings, (enum plan)slot->plan,
+                            target_name(&slot->target), &prober->random, &prober->out)) {
+        attempt_finish(prober, slot, OUTCOME_TLS_FAILED, "the hello cannot be made");
+        return;
+    }
+    io_send(prober->io, slot_index(prober, slot), buffer_slice(&prober->out));
+    io_receive(prober->io, slot_index(prober, slot));
+    slot_arm(prober, slot, prober->settings->handshake_timeout_ms);
+}
+
+void slot_converse_or_wait(struct prober *prober, struct slot *slot) {
+    if (prober->free_conversations) {
+        converse(prober, slot);
+        return;
+    }
+    slot_enter(slot, SLOT_WAITING);
+    slot->next = NULL;
+    *prober->waiting_end = slot;
+    prober->waiting_end = &slot->next;
+    prober->waiting_count++;
+    slot_arm(prober, slot, prober->settings->total_timeout_ms);
+}
+
+static void leave_waiting(struct prober *prober, struct slot *slot) {
+    struct slot **at = &prober->waiting;
+
+    while (*at != slot)
+        at = &(*at)->next;
+    *at = slot->next;
+    if (!*at)
+        prober->waiting_end = at;
+    prober->waiting_count--;
+}
+
+void slots_serve_waiting(struct prober *prober) {
+    while (prober->waiting && prober->free_conversations) {
+        struct slot *slot = prober->waiting;
+        leave_waiting(prober, slot);
+        converse(prober, slot);
+    }
+}
+
+static void give_back_conversation(struct prober *prober, struct slot *slot) {
+    struct conversation *conversation = slot->conversation;
+
+    if (!conversation)
+        return;
+    conversation_end(conversation);
+    slot->conversation = NULL;
+    conversation->next_free = prober->free_conversations;
+    prober->free_conversations = conversation;
+    prober_count(&prober->statistics.handshakes, (uint64_t)-1);
+}
+
+/* --- Closing --- */
+
+void slot_release(struct prober *prober, struct slot *slot) {
+    slot_enter(slot, SLOT_FREE);
+    wheel_disarm(&slot->timer);
+    free(slot->addresses);
+    slot->addresses = NULL;
+    slot->lookup++;
+    slot->next = prober->free_slots;
+    prober->free_slots = slot;
+    prober->busy--;
+    prober_count(&prober->statistics.busy, (uint64_t)-1);
+}
+
+void slot_closed(struct prober *prober, struct slot *slot) {
+    if (slot->again) {
+        slot->address = slot->address_count ? slot->addresses[slot->address_at] : slot->address;
+        slot_connect(prober, slot);
+    } else {
+        slot_release(prober, slot);
+    }
+}
+
+void slot_close(struct prober *prober, struct slot *slot) {
+    bool connected = slot->state != SLOT_PAUSED && slot->state != SLOT_HELD;
+
+    if (slot->state == SLOT_WAITING)
+        leave_waiting(prober, slot);
+    leave_counts(prober, slot);
+    give_back_conversation(prober, slot);
+    uncount(prober, slot);
+    wheel_disarm(&slot->timer);
+    slot_enter(slot, SLOT_CLOSING);
+    if (!connected || io_close_socket(prober->io, slot_index(prober, slot)))
+        slot_closed(prober, slot);
+}

@@ -1,0 +1,134 @@
+/* The insides of a prober: its slots, and what the files of this folder do with them.
+ *
+ *     prober.c    from the worker: open, start, step, cancel
+ *     events.c    from below: connected, received, expired, resolved
+ *     attempt.c   the end of a connection: again, or a record
+ *     slot.c      the steps themselves: connect, converse, close, free
+ *
+ * Everything here belongs to the worker's thread but for the counts of `statistics`. */
+#ifndef ENGINE_PROBE_SLOT_H
+#define ENGINE_PROBE_SLOT_H
+
+#include "engine/dns/resolver.h"
+#include "engine/io/io.h"
+#include "engine/io/wheel.h"
+#include "engine/probe/conversation.h"
+#include "engine/probe/prober.h"
+#include "engine/probe/rate.h"
+
+enum slot_state {
+    SLOT_FREE,
+    SLOT_RESOLVING,
+    SLOT_HELD, /* its host or network has as many connections as it may: tried again by the timer */
+    SLOT_CONNECTING,
+    SLOT_PAUSED,  /* no port or descriptor for it: tried again by the timer */
+    SLOT_WAITING, /* connected, until a conversation is free */
+    SLOT_CONVERSING,
+    SLOT_CLOSING, /* until the io layer gives the socket back */
+};
+
+struct slot {
+    struct wheel_timer timer; /* first: expired timers are cast to their slot */
+    struct slot *next;        /* in the free list or the waiting queue */
+    struct conversation *conversation;
+    struct address *addresses; /* heap, of a resolved name; NULL for an address target */
+    struct address address;    /* the one that is probed */
+    struct target target;
+    uint64_t started_ns, hard_ns, dns_ns, connect_ns, connected_ns, conversing_ns;
+    int64_t started_ms;
+    uint32_t lookup; /* tells late DNS answers from current ones */
+    uint16_t address_count, address_at, attempt, pauses;
+    uint8_t state;         /* enum slot_state */
+    uint8_t plan;          /* of the current connection */
+    uint8_t first_outcome; /* of the handshake that the grab follows */
+    bool again;            /* closing, to connect once more */
+    bool further;          /* a record of this target is out already */
+    bool fallback;         /* a grab after a handshake that failed */
+    bool counted;          /* by the caps, until the connection is closed */
+    char first_error[96];
+};
+
+struct prober {
+    struct prober_config config;
+    const struct prober_settings *settings;
+    struct io *io;
+    struct resolver *resolver;
+    struct trust_checker *trust;
+    struct wheel wheel;
+    struct random random;
+    struct rate rate;
+    struct buffer out;
+    void *reserve; /* memory given up for records when there is none; NULL: no new targets */
+    struct slot *slots, *free_slots;
+    struct slot *waiting, **waiting_end;
+    struct conversation *conversations, *free_conversations;
+    uint32_t busy, waiting_count, paused, held;
+    bool cancelling;
+    struct prober_statistics statistics; /* written with prober_count, read with __atomic_load_n */
+};
+
+static inline void prober_count(uint64_t *counter, uint64_t more) {
+    __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t slot_index(const struct prober *prober, const struct slot *slot) {
+    return (uint32_t)(slot - prober->slots);
+}
+
+/* --- slot.c --- */
+
+/* A slot for `target`, as far as one without a connection goes. */
+void slot_begin(struct prober *prober, struct slot *slot, const struct target *target);
+
+/* The one way into a state. */
+void slot_enter(struct slot *slot, enum slot_state next);
+
+/* The deadline of the state just entered, and never later than the target's own. */
+void slot_arm(struct prober *prober, struct slot *slot, uint32_t stage_ms);
+
+/* The target's own deadline starts anew: what it waited for was not its fault. */
+void slot_restart_clock(struct prober *prober, struct slot *slot);
+
+/* Connects to slot->address, or holds it back for the caps. */
+void slot_connect(struct prober *prober, struct slot *slot);
+
+/* No port or descriptor is left. */
+void slot_pause(struct prober *prober, struct slot *slot);
+
+/* Connected: begins the conversation, or waits for a free one. */
+void slot_converse_or_wait(struct prober *prober, struct slot *slot);
+void slots_serve_waiting(struct prober *prober);
+
+/* Ends the connection; then the slot connects again or is free. */
+void slot_close(struct prober *prober, struct slot *slot);
+void slot_closed(struct prober *prober, struct slot *slot);
+
+/* Back to the free ones; it has no connection. */
+void slot_release(struct prober *prober, struct slot *slot);
+
+/* --- attempt.c --- */
+
+/* The record of this address is due; under all_addresses the next one gets a probe of its own. */
+void attempt_finish(struct prober *prober, struct slot *slot, enum outcome outcome,
+                    const char *error);
+
+/* A connection that did not come about: another address of the name may do. */
+void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcome outcome,
+                           const char *error);
+
+/* The conversation is over: a record, or a grab where the handshake was refused. */
+void attempt_conversed(struct prober *prober, struct slot *slot, enum tls_status status);
+
+/* The record alone; `last` when no other of its target will follow. */
+void attempt_report(struct prober *prober, struct slot *slot, enum outcome outcome,
+                    const char *error, bool last);
+
+enum outcome outcome_of_errno(int error);
+
+/* --- events.c --- */
+
+void prober_on_event(void *owner, const struct io_event *event);
+void prober_on_expired(void *owner, struct wheel_timer *timer);
+void prober_on_answered(void *owner, uint64_t cookie, const struct resolver_answer *answer);
+
+#endif

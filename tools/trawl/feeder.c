@@ -1,0 +1,174 @@
+#include "tools/trawl/feeder.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BAD_LINES_SHOWN = 20, WINDOW_WAIT_NS = 1000000 };
+
+struct feeder {
+    struct feeder_config config;
+    struct pool *pool;
+    pthread_t thread;
+    uint64_t given;   /* by the sources */
+    uint64_t tickets; /* numbered */
+    struct feeder_totals totals;
+    _Atomic uint64_t left_out; /* excluded or done before; read by others */
+};
+
+/* True when the target is of another shard or an excluded address. */
+static bool leave_out(struct feeder *feeder, const struct target *target) {
+    const struct feeder_config *config = &feeder->config;
+    uint64_t number = feeder->given++;
+
+    if (config->shard_count && number % config->shard_count != config->shard_number - 1)
+        return true;
+    if (!config->excluded || target->address.family == ADDRESS_NONE ||
+        !address_set_contains(config->excluded, &target->address))
+        return false;
+    feeder->totals.excluded++;
+    atomic_fetch_add_explicit(&feeder->left_out, 1, memory_order_relaxed);
+    return true;
+}
+
+/* Numbers the target; true when an earlier run has done it. Waits while the checkpoint's window is
+ * full; after a stop the pool takes no more anyway. */
+static bool done_before(struct feeder *feeder, struct target *target) {
+    struct checkpoint *checkpoint = feeder->config.checkpoint;
+
+    target->ticket = ++feeder->tickets;
+    if (checkpoint_is_done(checkpoint, target->ticket)) {
+        feeder->totals.done_before++;
+        atomic_fetch_add_explicit(&feeder->left_out, 1, memory_order_relaxed);
+        return true;
+    }
+    while (!checkpoint_has_room(checkpoint, target->ticket) && !pool_is_stopped(feeder->pool))
+        nanosleep(&(struct timespec){.tv_nsec = WINDOW_WAIT_NS}, NULL);
+    return false;
+}
+
+/* False when the sweep is to end. */
+static bool feed_target(struct feeder *feeder, struct target *target) {
+    target->ticket = 0;
+    if (leave_out(feeder, target) || (feeder->config.checkpoint && done_before(feeder, target)))
+        return true;
+    return pool_submit(feeder->pool, target) == ERROR_NONE;
+}
+
+static void tell_bad_line(struct feeder *feeder, const struct failure *failure) {
+    uint64_t before = feeder->totals.bad_lines++;
+
+    if (before < BAD_LINES_SHOWN)
+        console_say(feeder->config.console, failure->text);
+    else if (before == BAD_LINES_SHOWN)
+        console_say(feeder->config.console,
+                    "more lines are no targets: they are counted, and no longer shown");
+}
+
+static void tell_failed(struct feeder *feeder, const struct failure *failure) {
+    console_say(feeder->config.console, failure->text);
+    feeder->totals.failed = true;
+}
+
+/* False when the sweep is to end. */
+static bool feed_source(struct feeder *feeder, struct source *source) {
+    struct failure failure = {0};
+    struct target target;
+
+    for (;;) {
+        switch (source_next(source, &target, &failure)) {
+        case SOURCE_TARGET:
+            if (!feed_target(feeder, &target))
+                return false;
+            break;
+        case SOURCE_BAD_LINE:
+            tell_bad_line(feeder, &failure);
+            break;
+        case SOURCE_FAILED:
+            tell_failed(feeder, &failure);
+            return true;
+        case SOURCE_END:
+            return true;
+        case SOURCE_STOPPED:
+            return false;
+        }
+    }
+}
+
+static void *run(void *owner) {
+    struct feeder *feeder = owner;
+    const struct option_list *specs = feeder->config.specs;
+    bool go_on = true;
+
+    for (uint32_t i = 0; go_on && i < specs->count; i++) {
+        struct failure failure = {0};
+        struct source *source;
+        if (source_open(&source, feeder->config.sources, specs->items[i], &failure) != ERROR_NONE) {
+            tell_failed(feeder, &failure);
+            continue;
+        }
+        go_on = feed_source(feeder, source);
+        source_close(source);
+    }
+    pool_finish(feeder->pool);
+    return NULL;
+}
+
+enum error feeder_start(struct feeder **out, const struct feeder_config *config, struct pool *pool,
+                        struct failure *failure) {
+    struct feeder *feeder = calloc(1, sizeof *feeder);
+
+    if (!feeder)
+        return failure_set(failure, ERROR_MEMORY, "no memory for the sources");
+    feeder->config = *config;
+    feeder->pool = pool;
+    int error = pthread_create(&feeder->thread, NULL, run, feeder);
+    if (error) {
+        free(feeder);
+        return failure_set(failure, (enum error)error, "a thread cannot be started: %s",
+                           error_text((enum error)error));
+    }
+    *out = feeder;
+    return ERROR_NONE;
+}
+
+uint64_t feeder_left_out(const struct feeder *feeder) {
+    return atomic_load_explicit(&feeder->left_out, memory_order_relaxed);
+}
+
+void feeder_join(struct feeder *feeder, struct feeder_totals *totals) {
+    pthread_join(feeder->thread, NULL);
+    *totals = feeder->totals;
+    free(feeder);
+}
+
+enum error feeder_check(const struct feeder_config *config, uint64_t *total,
+                        struct failure *failure) {
+    uint64_t sum = 0;
+    bool known = true;
+
+    for (uint32_t i = 0; i < config->specs->count; i++) {
+        const char *spec = config->specs->items[i];
+        struct source *source;
+        /* A pipe can be opened only once. */
+        if (strcmp(spec, "-") == 0 || spec[0] == '@') {
+            known = false;
+            if (spec[0] == '@' && access(spec + 1, R_OK) != 0)
+                return failure_set(failure, (enum error)errno, "%s cannot be read: %s", spec + 1,
+                                   error_text((enum error)errno));
+            continue;
+        }
+        enum error error = source_open(&source, config->sources, spec, failure);
+        if (error != ERROR_NONE)
+            return error;
+        uint64_t more = source_total(source);
+        known = known && more && !__builtin_add_overflow(sum, more, &sum);
+        source_close(source);
+    }
+    *total = !known ? 0 : config->shard_count ? sum / config->shard_count : sum;
+    return ERROR_NONE;
+}
