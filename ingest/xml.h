@@ -1,7 +1,7 @@
 /* A reader for the XML that tools write: tags and attributes as events, text skipped. It works in a
- * fixed amount of memory, whatever the document does, which no XML library here can promise: they
- * keep every name and every half-read tag. Nothing in a document can expand or be fetched: it has
- * no entities but the five of XML and characters by number, and a DOCTYPE may declare nothing.
+ * fixed amount of memory, whatever the document does; general libraries keep every name and the
+ * whole of a tag that is half read. Nothing in a document can expand or be fetched: it has no
+ * entities but the five of XML and characters by number, and a DOCTYPE may declare nothing.
  *
  * It checks what a broken file gets wrong (tags that do not match, quotes, one root element, an
  * end), not all that makes a document well-formed: characters and repeated attributes pass. UTF-8,

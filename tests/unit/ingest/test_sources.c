@@ -89,6 +89,8 @@ static void arguments(void **state) {
     assert_fails("", ERROR_USAGE, "the host is missing: \"\"");
     assert_fails("example.com:70000", ERROR_USAGE,
                  "port \"70000\" is not between 1 and 65535: \"example.com:70000\"");
+    assert_fails("2001:db8::/63", ERROR_USAGE,
+                 "more than 2^64 addresses; the largest IPv6 block is a /64: \"2001:db8::/63\"");
     assert_fails("10.0.0.0/99", ERROR_USAGE,
                  "prefix length \"99\" is not between 0 and 32: \"10.0.0.0/99\"");
 }
@@ -257,6 +259,95 @@ static void overlong_line(void **state) {
     buffer_deinit(&text);
 }
 
+/* Each format is found by its beginning, behind comments too, or said. */
+static void formats_of_lists(void **state) {
+    (void)state;
+    assert_list(&context, slice_of("# of today\n\nip,port\n192.0.2.1,8443\n192.0.2.2,\nx,1\n"),
+                "192.0.2.1:8443\n192.0.2.2:443\n! %:6: \"x\" is not an IP address: \"x\"\n",
+                SOURCE_END);
+    assert_list(&context_two, slice_of("\xef\xbb\xbf{\"host\":\"a\"}\n{\"host\":\"b\",\"port\":1}"),
+                "a:443\na:8443\nb:1\n", SOURCE_END);
+    assert_list(&context, slice_of("[2001:db8::1]:25\n"), "2001:db8::1:25\n", SOURCE_END);
+    assert_list(&context, slice_of("#masscan\nopen tcp 993 192.0.2.1 1700000000\n"),
+                "192.0.2.1:993\n", SOURCE_END);
+    assert_list(&context, slice_of("# Nmap 7.93\nHost: 192.0.2.1 ()\tPorts: 25/open/tcp//\n"),
+                "192.0.2.1:25\n", SOURCE_END);
+
+    struct source_context said = context;
+    while (strcmp(source_formats[said.format], "csv") != 0)
+        said.format++;
+    assert_list(&said, slice_of("host\na\n"), "a:443\n", SOURCE_END);
+    assert_list(&context, slice_of("host\na\n"), "host:443\na:443\n", SOURCE_END);
+}
+
+/* What is broken ends the input, behind the targets before it; and stays ended. */
+static void broken_list(void **state) {
+    (void)state;
+    struct scratch scratch;
+    char expected[160];
+    scratch_open(&scratch, slice_of("<nmaprun>\n<host><address addr='192.0.2.1'/></host>\n</a>"));
+    struct source *source = open_source(&context, scratch.spec);
+    struct target target;
+    struct failure failure;
+    assert_int_equal(source_next(source, &target, &failure), SOURCE_TARGET);
+    assert_int_equal(source_next(source, &target, &failure), SOURCE_FAILED);
+    snprintf(expected, sizeof expected,
+             "%s:3: broken XML: a tag closes an element that is not open", scratch.path);
+    assert_string_equal(failure.text, expected);
+    assert_int_equal(source_next(source, &target, &failure), SOURCE_END);
+    source_close(source);
+    scratch_close(&scratch);
+}
+
+/* Skipping leaves out what would have come next, and nothing else. */
+static void skipping_in_block(void **state) {
+    (void)state;
+    struct buffer all, rest;
+    buffer_init(&all);
+    buffer_init(&rest);
+    struct source *whole = open_source(&context_two, "192.0.2.0/24");
+    struct source *cut = open_source(&context_two, "192.0.2.0/24");
+    struct target target;
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(source_next(whole, &target, NULL), SOURCE_TARGET);
+    assert_int_equal(source_skip(cut, 0), 0);
+    assert_int_equal(source_skip(cut, 299), 299);
+    assert_int_equal(source_next(cut, &target, NULL), SOURCE_TARGET);
+    assert_int_equal(collect(whole, &all), SOURCE_END);
+    assert_int_equal(collect(cut, &rest), SOURCE_END);
+    assert_true(slice_equal(buffer_slice(&all), buffer_slice(&rest)) && all.len);
+    assert_int_equal(source_skip(cut, 1), 0);
+    source_close(whole);
+    source_close(cut);
+    buffer_deinit(&all);
+    buffer_deinit(&rest);
+
+    cut = open_source(&context_two, "2001:db8::/64"); /* 2^65 targets */
+    assert_true(source_skip(cut, UINT64_MAX) == UINT64_MAX);
+    assert_true(source_skip(cut, UINT64_MAX) == UINT64_MAX);
+    assert_int_equal(source_skip(cut, UINT64_MAX), 2);
+    assert_int_equal(source_next(cut, &target, NULL), SOURCE_END);
+    source_close(cut);
+}
+
+/* Of a file, only what the line at hand still has. */
+static void skipping_in_list(void **state) {
+    (void)state;
+    struct scratch scratch;
+    struct target target;
+    struct failure failure;
+    scratch_open(&scratch, slice_of("10.0.0.0/8\nbad host\nlast.example\n"));
+    struct source *source = open_source(&context, scratch.spec);
+    assert_int_equal(source_skip(source, 5), 0);
+    assert_int_equal(source_next(source, &target, &failure), SOURCE_TARGET);
+    assert_int_equal(source_skip(source, UINT64_MAX), (1 << 24) - 1);
+    assert_int_equal(source_next(source, &target, &failure), SOURCE_BAD_LINE);
+    assert_int_equal(source_next(source, &target, &failure), SOURCE_TARGET);
+    assert_string_equal(target.name, "last.example");
+    source_close(source);
+    scratch_close(&scratch);
+}
+
 static void unreadable_lists(void **state) {
     (void)state;
     assert_fails("@", ERROR_USAGE, "the file name after \"@\" is missing");
@@ -406,7 +497,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments),         cmocka_unit_test(totals),
         cmocka_unit_test(block_order),       cmocka_unit_test(list_of_everything),
-        cmocka_unit_test(overlong_line),     cmocka_unit_test(unreadable_lists),
+        cmocka_unit_test(overlong_line),     cmocka_unit_test(formats_of_lists),
+        cmocka_unit_test(broken_list),       cmocka_unit_test(skipping_in_block),
+        cmocka_unit_test(skipping_in_list),  cmocka_unit_test(unreadable_lists),
         cmocka_unit_test(stdin_streams),     cmocka_unit_test(stdin_split_at_every_byte),
         cmocka_unit_test(silent_named_pipe), cmocka_unit_test(registry),
     };
