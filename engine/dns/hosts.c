@@ -1,5 +1,7 @@
 #include "engine/dns/hosts.h"
 
+#include "engine/dns/name.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,26 +24,9 @@ struct resolver_hosts {
     uint32_t mask;
 };
 
-static uint8_t lower(uint8_t byte) {
-    return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + 32) : byte;
-}
-
-/* FNV-1a over the name in lower case. */
-static uint32_t hash_name(struct slice name) {
-    uint32_t hash = 2166136261U;
-
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ lower(name.ptr[i])) * 16777619U;
-    return hash;
-}
-
-static struct slice without_dot(struct slice name) {
-    return name.len && name.ptr[name.len - 1] == '.' ? slice_first(name, name.len - 1) : name;
-}
-
 static bool add_entry(struct resolver_hosts *hosts, struct slice name,
                       const struct address *address) {
-    name = without_dot(name);
+    name = name_without_dot(name);
     if (name.len == 0 || name.len > LIMIT_HOST_NAME_BYTES || hosts->count == HOSTS_ENTRIES_MAX)
         return true;
     if (hosts->count == hosts->capacity) {
@@ -56,10 +41,10 @@ static bool add_entry(struct resolver_hosts *hosts, struct slice name,
     if (!copy)
         return false;
     for (size_t i = 0; i < name.len; i++)
-        copy[i] = (char)lower(name.ptr[i]);
+        copy[i] = (char)name_lower(name.ptr[i]);
     hosts->entries[hosts->count++] = (struct hosts_entry){.name = copy,
                                                           .name_len = (uint32_t)name.len,
-                                                          .hash = hash_name(name),
+                                                          .hash = name_hash(name),
                                                           .next = HOSTS_NONE,
                                                           .address = *address};
     return true;
@@ -177,17 +162,26 @@ void resolver_hosts_free(struct resolver_hosts *hosts) {
     free(hosts);
 }
 
+static bool contains(const struct address *addresses, uint32_t count,
+                     const struct address *address) {
+    for (uint32_t i = 0; i < count; i++)
+        if (address_equal(&addresses[i], address))
+            return true;
+    return false;
+}
+
 uint32_t hosts_find(const struct resolver_hosts *hosts, struct slice name,
                     struct address out[LIMIT_ADDRESSES]) {
     uint32_t count = 0;
 
-    name = without_dot(name);
-    uint32_t hash = hash_name(name);
+    name = name_without_dot(name);
+    uint32_t hash = name_hash(name);
     for (uint32_t i = hosts->buckets[hash & hosts->mask]; i != HOSTS_NONE;
          i = hosts->entries[i].next) {
         const struct hosts_entry *entry = &hosts->entries[i];
         struct slice own = {(const uint8_t *)entry->name, entry->name_len};
-        if (entry->hash == hash && slice_equal_nocase(own, name) && count < LIMIT_ADDRESSES)
+        if (entry->hash == hash && slice_equal_nocase(own, name) && count < LIMIT_ADDRESSES &&
+            !contains(out, count, &entry->address))
             out[count++] = entry->address;
     }
     return count;

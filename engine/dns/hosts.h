@@ -4,7 +4,7 @@
 
 #include "engine/dns/resolver.h"
 
-/* The addresses of `name`, in any case, in the order of the file; returns how many. */
+/* The addresses of `name`, in any case, each once, in the order of the file; returns how many. */
 uint32_t hosts_find(const struct resolver_hosts *hosts, struct slice name,
                     struct address out[LIMIT_ADDRESSES]);
 

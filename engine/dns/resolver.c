@@ -1,194 +1,550 @@
 #include "engine/dns/resolver.h"
 
 #include "engine/dns/hosts.h"
+#include "engine/dns/name.h"
+#include "engine/dns/servers.h"
+#include "engine/dns/upstream.h"
+#include "engine/io/wheel.h"
 
-#include <ares.h>
-#include <netdb.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
-enum { RESOLVER_TRIES = 2 };
-
-static const uint64_t RESOLVER_TICK_NS = 100 * 1000000ULL;
-
-enum { LOOKUP_OPEN, LOOKUP_READY, LOOKUP_DONE };
-
-/* One call of resolver_start. It lives until it is answered and c-ares has let go of it. */
-struct lookup {
-    struct resolver *resolver;
-    uint64_t cookie, deadline_ns;
-    struct lookup *previous, *next; /* in `waiting` or `ready`, as `state` says */
-    int state;
-    bool held; /* c-ares will still call back */
-    struct resolver_answer answer;
+enum {
+    ATTEMPTS_MIN = 2,      /* a server that fails once is asked again */
+    BUCKETS = 2048,        /* of the table of questions */
+    KEPT_MAX = 1024,       /* answers that are remembered */
+    KEPT_S_MAX = 60,       /* for so long at most, whatever their TTL */
+    KEPT_FAILURE_S = 5,    /* RFC 9520 section 3.2: failures for 1 to 300 s */
+    OTHER_FAMILY_PART = 4, /* of the timeout, for the family that is late */
+    TICK_MS = 100,
 };
 
-struct lookup_list {
-    struct lookup *first, *last;
+_Static_assert(DNS_SERVERS_MAX *UPSTREAM_WATCHES <= RESOLVER_WATCHES, "each has its own");
+
+static const uint64_t MS = 1000000, SECOND = 1000000000;
+
+enum question_state {
+    QUESTION_ASKING,
+    QUESTION_READY, /* in the list `ready`: has an answer, which somebody waits for */
+    QUESTION_KEPT,  /* in the list `kept`, oldest first */
+    QUESTION_GONE,  /* in no list or table; freed with its last inquiry */
+};
+
+/* One call of resolver_start. */
+struct lookup {
+    struct lookup *next;
+    uint64_t cookie;
+};
+
+/* What is known about one family. */
+struct family {
+    bool settled;    /* `result` is what it says; else the best failure so far */
+    uint8_t pending; /* inquiries that are not answered */
+    enum dns_result result;
+    uint32_t count, ttl_s;
+    struct address addresses[LIMIT_ADDRESSES];
+};
+
+enum { V4, V6, FAMILIES };
+
+/* A name that is, or was, asked for. */
+struct question {
+    struct wheel_timer timer; /* first: questions are cast from it */
+    struct resolver *resolver;
+    struct question *bucket_next;
+    struct question *previous, *next; /* in `ready` or `kept` */
+    struct question *due_next;
+    struct lookup *waiters, **waiters_end;
+    struct family families[FAMILIES];
+    uint64_t deadline_ns, expires_ns;
+    uint32_t hash, held; /* inquiries that will be answered */
+    uint8_t state;       /* enum question_state */
+    uint8_t first;       /* the upstream that was asked first */
+    uint8_t asked;       /* how many were asked since */
+    uint8_t failures;    /* how many of these failed */
+    bool due, failed;    /* in the list `due`; the last one asked has failed */
+    uint8_t name_len;    /* without the dot at the end */
+    char name[];         /* lower case, with a dot at the end, terminated */
+};
+
+/* An inquiry of ours. */
+struct asked {
+    struct inquiry inquiry; /* first: cast from it */
+    struct question *question;
+    uint8_t number; /* the how manieth of the question */
+};
+
+struct question_list {
+    struct question *first, *last;
+    uint32_t count;
 };
 
 struct resolver {
     struct resolver_config config;
-    ares_channel channel;
-    ares_socket_t watched[RESOLVER_WATCHES]; /* ARES_SOCKET_BAD when free */
-    struct lookup_list waiting;              /* by deadline: all have the same timeout */
-    struct lookup_list ready;                /* to be answered */
+    struct upstream *upstreams[DNS_SERVERS_MAX];
+    uint32_t upstream_count;
+    uint32_t preferred; /* the upstream to ask first: the last that stood in for another */
     uint32_t open_count;
-    uint64_t processed_ns;
+    bool closing;
+    struct question *due; /* news about them is to be looked at */
+    struct question_list ready, kept;
+    struct question *buckets[BUCKETS];
+    struct wheel wheel;
+    uint64_t ticked_ns;
 };
 
-static void list_append(struct lookup_list *list, struct lookup *lookup) {
-    lookup->previous = list->last;
-    lookup->next = NULL;
-    if (list->last)
-        list->last->next = lookup;
-    else
-        list->first = lookup;
-    list->last = lookup;
+static void list_append(struct question_list *list, struct question *question) {
+    question->previous = list->last;
+    question->next = NULL;
+    *(list->last ? &list->last->next : &list->first) = question;
+    list->last = question;
+    list->count++;
 }
 
-static void list_remove(struct lookup_list *list, struct lookup *lookup) {
-    if (lookup->previous)
-        lookup->previous->next = lookup->next;
-    else
-        list->first = lookup->next;
-    if (lookup->next)
-        lookup->next->previous = lookup->previous;
-    else
-        list->last = lookup->previous;
+static void list_remove(struct question_list *list, struct question *question) {
+    *(question->previous ? &question->previous->next : &list->first) = question->next;
+    *(question->next ? &question->next->previous : &list->last) = question->previous;
+    list->count--;
 }
 
-static const char *status_words(int status) {
-    switch (status) {
-    case ARES_ENOTFOUND:
-    case ARES_EBADNAME:
-        return "no such name";
-    case ARES_SUCCESS:
-    case ARES_ENODATA:
-        return "the name has no address";
-    case ARES_ETIMEOUT:
-        return "no answer from the DNS server";
-    case ARES_ESERVFAIL:
-        return "the DNS server failed";
-    case ARES_EREFUSED:
-        return "the DNS server refused";
-    case ARES_ECONNREFUSED:
-        return "cannot reach the DNS server";
-    default:
-        return "DNS failed";
+/* --- The table --- */
+
+static struct question **bucket_of(struct resolver *resolver, uint32_t hash) {
+    return &resolver->buckets[hash % BUCKETS];
+}
+
+static struct question *find(struct resolver *resolver, struct slice name, uint32_t hash) {
+    struct question *question = *bucket_of(resolver, hash);
+
+    for (; question; question = question->bucket_next) {
+        struct slice own = {(const uint8_t *)question->name, question->name_len};
+        if (question->hash == hash && slice_equal_nocase(own, name))
+            return question;
     }
+    return NULL;
 }
 
-static void make_ready(struct lookup *lookup, const char *error) {
-    struct resolver *resolver = lookup->resolver;
+/* Out of the table; the caller has taken it out of its list. */
+static void forget(struct question *question) {
+    struct question **at = bucket_of(question->resolver, question->hash);
 
-    lookup->answer.error = lookup->answer.count ? NULL : error;
-    list_remove(&resolver->waiting, lookup);
-    list_append(&resolver->ready, lookup);
-    lookup->state = LOOKUP_READY;
+    while (*at != question)
+        at = &(*at)->bucket_next;
+    *at = question->bucket_next;
+    question->state = QUESTION_GONE;
+    if (question->held == 0)
+        free(question);
 }
 
-static void add_address(struct resolver_answer *answer, const struct address *address) {
-    for (uint32_t i = 0; i < answer->count; i++)
-        if (address_equal(&answer->addresses[i], address))
-            return;
-    if (answer->count < LIMIT_ADDRESSES)
-        answer->addresses[answer->count++] = *address;
+static struct question *question_new(struct resolver *resolver, struct slice name, uint32_t hash) {
+    struct question *question = calloc(1, sizeof *question + name.len + 2);
+
+    if (!question)
+        return NULL;
+    question->resolver = resolver;
+    question->waiters_end = &question->waiters;
+    question->hash = hash;
+    question->name_len = (uint8_t)name.len;
+    for (size_t i = 0; i < name.len; i++)
+        question->name[i] = (char)name_lower(name.ptr[i]);
+    question->name[name.len] = '.';
+    for (int i = 0; i < FAMILIES; i++)
+        question->families[i].result = DNS_SILENT;
+    question->bucket_next = *bucket_of(resolver, hash);
+    *bucket_of(resolver, hash) = question;
+    return question;
 }
 
-/* With `family` ADDRESS_NONE all addresses, else those of the family. */
-static void add_nodes(struct resolver_answer *answer, const struct ares_addrinfo *result,
-                      uint8_t family) {
-    struct address address;
+/* --- Asking --- */
 
-    for (const struct ares_addrinfo_node *node = result->nodes; node; node = node->ai_next)
-        if (address_from_sockaddr(node->ai_addr, &address) &&
-            (family == ADDRESS_NONE || address.family == family))
-            add_address(answer, &address);
+static enum dns_result better(enum dns_result a, enum dns_result b) {
+    return a < b ? a : b;
 }
 
-static void on_result(void *cookie, int status, int timeouts, struct ares_addrinfo *result) {
-    struct lookup *lookup = cookie;
+static bool is_final(enum dns_result result) {
+    return result == DNS_ADDRESSES || result == DNS_NO_NAME || result == DNS_NO_ADDRESS;
+}
 
-    (void)timeouts;
-    lookup->held = false;
-    if (lookup->state == LOOKUP_OPEN && status != ARES_EDESTRUCTION) {
-        if (status == ARES_SUCCESS && result) {
-            if (lookup->resolver->config.prefer_v4)
-                add_nodes(&lookup->answer, result, ADDRESS_V4);
-            add_nodes(&lookup->answer, result, ADDRESS_NONE);
+/* For how long the answer may be used again; RFC 2308 would allow longer for failures. */
+static uint32_t seconds_to_keep(const struct question *question) {
+    const struct family *v4 = &question->families[V4], *v6 = &question->families[V6];
+    uint32_t seconds = KEPT_S_MAX;
+
+    if (v4->count + v6->count == 0)
+        return KEPT_FAILURE_S;
+    for (int i = 0; i < FAMILIES; i++)
+        if (question->families[i].count && question->families[i].ttl_s < seconds)
+            seconds = question->families[i].ttl_s;
+    return seconds;
+}
+
+/* What is known now is the answer. */
+static void finish(struct question *question) {
+    struct resolver *resolver = question->resolver;
+
+    wheel_disarm(&question->timer);
+    question->expires_ns = resolver->config.io->now_ns + seconds_to_keep(question) * SECOND;
+    question->state = QUESTION_READY;
+    list_append(&resolver->ready, question);
+    resolver->open_count--;
+}
+
+/* The time until the next server is asked too; the last one has the time that is left. */
+static void arm(struct question *question) {
+    struct resolver *resolver = question->resolver;
+    uint64_t slice_ns = resolver->config.timeout_ms * MS / resolver->upstream_count;
+    uint64_t when_ns = resolver->config.io->now_ns + slice_ns;
+
+    if (question->asked >= resolver->upstream_count || when_ns > question->deadline_ns)
+        when_ns = question->deadline_ns;
+    wheel_arm(&resolver->wheel, &question->timer, when_ns);
+}
+
+/* Asks the next server for the families that are not settled. */
+static void ask(struct question *question) {
+    struct resolver *resolver = question->resolver;
+    uint32_t index = (question->first + question->asked) % resolver->upstream_count;
+
+    question->asked++;
+    question->failed = false;
+    for (int i = 0; i < FAMILIES; i++) {
+        struct family *family = &question->families[i];
+        if (family->settled)
+            continue;
+        struct asked *asked = malloc(sizeof *asked);
+        if (!asked) {
+            family->result = better(family->result, DNS_NO_MEMORY);
+            continue;
         }
-        make_ready(lookup, status_words(status));
-    } else if (lookup->state == LOOKUP_DONE) {
-        free(lookup);
+        *asked = (struct asked){.question = question, .number = question->asked};
+        family->pending++;
+        question->held++;
+        upstream_ask(resolver->upstreams[index], question->name, i == V4 ? ADDRESS_V4 : ADDRESS_V6,
+                     &asked->inquiry);
     }
-    if (result)
-        ares_freeaddrinfo(result);
+    arm(question);
 }
 
-/* Sockets beyond the watches go unwatched: what is asked on them times out. */
-static void on_socket_state(void *owner, ares_socket_t fd, int readable, int writable) {
+static void settle(struct resolver *resolver, const struct asked *asked, struct family *family,
+                   const struct dns_answer *answer) {
+    struct question *question = asked->question;
+
+    family->settled = true;
+    family->result = answer->result;
+    family->count = answer->count;
+    family->ttl_s = answer->ttl_s;
+    memcpy(family->addresses, answer->addresses, answer->count * sizeof *answer->addresses);
+    if (asked->number > 1 && resolver->preferred == question->first)
+        resolver->preferred = (question->first + asked->number - 1u) % resolver->upstream_count;
+}
+
+/* Only notes the news: c-ares is at work still. */
+static void on_answered(void *owner, struct inquiry *inquiry, const struct dns_answer *answer) {
     struct resolver *resolver = owner;
-    uint32_t slot = RESOLVER_WATCHES;
+    struct asked *asked = (struct asked *)inquiry;
+    struct question *question = asked->question;
+    struct family *family = &question->families[inquiry->family == ADDRESS_V4 ? V4 : V6];
 
-    for (uint32_t i = 0; i < RESOLVER_WATCHES; i++) {
-        if (resolver->watched[i] == fd) {
-            slot = i;
-            break;
+    question->held--;
+    family->pending--;
+    if (question->state == QUESTION_GONE && question->held == 0) {
+        free(question);
+    } else if (question->state == QUESTION_ASKING && !resolver->closing) {
+        if (!family->settled && is_final(answer->result)) {
+            settle(resolver, asked, family, answer);
+        } else if (!family->settled) {
+            family->result = better(family->result, answer->result);
+            question->failed = question->failed || asked->number == question->asked;
         }
-        if (slot == RESOLVER_WATCHES && resolver->watched[i] == ARES_SOCKET_BAD)
-            slot = i;
+        if (!question->due) {
+            question->due = true;
+            question->due_next = resolver->due;
+            resolver->due = question;
+        }
     }
-    if (slot == RESOLVER_WATCHES)
+    free(asked);
+}
+
+static bool may_ask_again(const struct question *question) {
+    uint32_t upstreams = question->resolver->upstream_count;
+    uint32_t attempts = upstreams > ATTEMPTS_MIN ? upstreams : ATTEMPTS_MIN;
+
+    return question->failures < attempts && question->asked < UINT8_MAX;
+}
+
+/* Looks at the news: done, or on to the next server, or to wait for what is still open. */
+static void advance(struct question *question) {
+    struct resolver *resolver = question->resolver;
+    const struct family *v4 = &question->families[V4], *v6 = &question->families[V6];
+    bool known = v4->count || v6->count;
+
+    if (question->failed && !known) {
+        enum dns_result result = better(v4->result, v6->result);
+        question->failed = false;
+        if (result != DNS_SILENT) /* which ends with the deadline */
+            question->failures++;
+        if (may_ask_again(question)) {
+            ask(question);
+            return;
+        }
+        if (result == DNS_UNREACHABLE) { /* the kernel tells so of one of two messages */
+            finish(question);
+            return;
+        }
+    }
+    if ((v4->settled || v4->pending == 0) && (v6->settled || v6->pending == 0)) {
+        finish(question);
         return;
-    uint32_t watch = resolver->config.first_watch + slot;
-    if (readable || writable) {
-        resolver->watched[slot] = fd;
-        io_watch(resolver->config.io, watch, fd, readable != 0, writable != 0);
-    } else if (resolver->watched[slot] == fd) {
-        resolver->watched[slot] = ARES_SOCKET_BAD;
-        io_unwatch(resolver->config.io, watch);
+    }
+    uint64_t late_ns =
+        resolver->config.io->now_ns + resolver->config.timeout_ms * MS / OTHER_FAMILY_PART;
+    if (known && question->deadline_ns > late_ns) {
+        question->deadline_ns = late_ns;
+        arm(question);
     }
 }
 
-static enum error open_channel(struct resolver *resolver, struct failure *failure) {
-    char lookups[] = "b"; /* DNS only: /etc/hosts is ours */
-    struct ares_options options = {.flags = ARES_FLAG_STAYOPEN | ARES_FLAG_NOSEARCH,
-                                   .tries = RESOLVER_TRIES,
-                                   .lookups = lookups,
-                                   .sock_state_cb = on_socket_state,
-                                   .sock_state_cb_data = resolver};
-    /* No search domains either, in case a version does not mind NOSEARCH in ares_getaddrinfo. */
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-               ARES_OPT_SOCK_STATE_CB | ARES_OPT_DOMAINS;
-    const char *servers = resolver->config.servers;
-
-    /* c-ares doubles the time for the second try. */
-    options.timeout = (int)(resolver->config.timeout_ms / 3 % INT32_MAX);
-    if (options.timeout == 0)
-        options.timeout = 1;
-#ifdef ARES_OPT_QUERY_CACHE
-    options.qcache_max_ttl = 0; /* no cache: a sweep asks each name once */
-    mask |= ARES_OPT_QUERY_CACHE;
-#endif
-    int status = ares_init_options(&resolver->channel, &options, mask);
-    if (status != ARES_SUCCESS) {
-        resolver->channel = NULL;
-        return failure_set(failure, status == ARES_ENOMEM ? ERROR_MEMORY : ERROR_INTERNAL,
-                           "cannot set up DNS: %s; is /etc/resolv.conf sound?",
-                           ares_strerror(status));
+static void advance_due(struct resolver *resolver) {
+    while (resolver->due) {
+        struct question *question = resolver->due;
+        resolver->due = question->due_next;
+        question->due = false;
+        if (question->state == QUESTION_ASKING)
+            advance(question);
     }
-    if (!servers)
-        return ERROR_NONE;
-    status = *servers ? ares_set_servers_ports_csv(resolver->channel, servers) : ARES_EBADSTR;
-    if (status == ARES_ENOMEM)
-        return failure_set(failure, ERROR_MEMORY, "no memory for the DNS servers");
-    if (status != ARES_SUCCESS)
-        return failure_set(failure, ERROR_USAGE,
-                           "cannot read the DNS servers '%s': give addresses such as "
-                           "192.0.2.53 or [2001:db8::53]:5353, with commas between them",
-                           servers);
-    return ERROR_NONE;
+}
+
+static void on_expired(void *owner, struct wheel_timer *timer) {
+    struct resolver *resolver = owner;
+    struct question *question = (struct question *)timer;
+
+    if (resolver->config.io->now_ns >= question->deadline_ns)
+        finish(question);
+    else
+        ask(question);
+}
+
+/* --- Look-ups --- */
+
+/* RFC 1035 section 3.1: labels of 1 to 63 bytes; anything may stand in them but a zero, which
+ * c-ares would stop at. */
+static bool is_name(struct slice name) {
+    size_t label = 0;
+
+    if (name.len == 0 || name.len > LIMIT_HOST_NAME_BYTES)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == 0 || (name.ptr[i] == '.' && label == 0) || label > 63)
+            return false;
+        label = name.ptr[i] == '.' ? 0 : label + 1;
+    }
+    return label > 0 && label <= 63;
+}
+
+/* Whether no server need be asked: an address, a name of /etc/hosts, or nothing that can be one. */
+static bool answer_at_once(struct question *question, struct slice name) {
+    const struct resolver_config *config = &question->resolver->config;
+    struct address found[LIMIT_ADDRESSES];
+    uint32_t count = config->hosts ? hosts_find(config->hosts, name, found) : 0;
+
+    if (address_parse(name, &found[0]))
+        count = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        struct family *family = &question->families[found[i].family == ADDRESS_V4 ? V4 : V6];
+        family->addresses[family->count++] = found[i];
+        family->result = DNS_ADDRESSES;
+    }
+    if (count == 0 && !is_name(name)) {
+        question->families[V4].result = DNS_NO_NAME;
+        return true;
+    }
+    return count > 0;
+}
+
+static struct question *question_start(struct resolver *resolver, struct slice name,
+                                       uint32_t hash) {
+    struct question *question = question_new(resolver, name, hash);
+
+    if (!question)
+        return NULL;
+    resolver->open_count++;
+    question->state = QUESTION_ASKING;
+    if (answer_at_once(question, name)) {
+        finish(question);
+        return question;
+    }
+    question->first = (uint8_t)resolver->preferred;
+    question->deadline_ns = resolver->config.io->now_ns + resolver->config.timeout_ms * MS;
+    ask(question);
+    return question;
+}
+
+static void forget_kept(struct question *question) {
+    list_remove(&question->resolver->kept, question);
+    forget(question);
+}
+
+/* The question for the name, with its answer if that is fresh, else newly asked. */
+static struct question *question_for(struct resolver *resolver, struct slice name) {
+    uint32_t hash = name_hash(name);
+    struct question *question = find(resolver, name, hash);
+
+    if (question && question->state == QUESTION_KEPT) {
+        if (question->expires_ns > resolver->config.io->now_ns) {
+            list_remove(&resolver->kept, question);
+            question->state = QUESTION_READY;
+            list_append(&resolver->ready, question);
+            return question;
+        }
+        forget_kept(question);
+        question = NULL;
+    }
+    return question ? question : question_start(resolver, name, hash);
+}
+
+bool resolver_start(struct resolver *resolver, struct slice name, uint64_t cookie) {
+    struct lookup *lookup = malloc(sizeof *lookup);
+
+    name = slice_first(name_without_dot(name), LIMIT_HOST_NAME_BYTES + 1); /* too long is enough */
+    struct question *question = lookup ? question_for(resolver, name) : NULL;
+    if (!question) {
+        free(lookup);
+        return false;
+    }
+    *lookup = (struct lookup){.cookie = cookie};
+    *question->waiters_end = lookup;
+    question->waiters_end = &lookup->next;
+    return true;
+}
+
+uint32_t resolver_open_count(const struct resolver *resolver) {
+    return resolver->open_count;
+}
+
+/* --- Answers --- */
+
+static const char *words_of(enum dns_result result) {
+    switch (result) {
+    case DNS_ADDRESSES:
+        return NULL;
+    case DNS_NO_NAME:
+        return "no such name";
+    case DNS_FAILED:
+        return "the DNS server failed";
+    case DNS_REFUSED:
+        return "the DNS server refused";
+    case DNS_NONSENSE:
+        return "the DNS server's answer makes no sense";
+    case DNS_UNREACHABLE:
+        return "cannot reach the DNS server";
+    case DNS_SILENT:
+        return "no answer from the DNS server in time";
+    case DNS_NO_MEMORY:
+        return "no memory for the look-up";
+    case DNS_NO_ADDRESS:
+        return "the name has no address";
+    }
+    return "DNS failed";
+}
+
+static void make_answer(const struct question *question, struct resolver_answer *answer) {
+    const struct family *families = question->families;
+    bool prefer_v4 = question->resolver->config.prefer_v4;
+    uint32_t at[FAMILIES] = {0};
+
+    answer->count = 0;
+    answer->error = words_of(better(families[V4].result, families[V6].result));
+    for (int turn = prefer_v4 ? V4 : V6; answer->count < LIMIT_ADDRESSES;) {
+        if (at[turn] == families[turn].count)
+            turn = !turn;
+        if (at[turn] == families[turn].count)
+            return;
+        answer->addresses[answer->count++] = families[turn].addresses[at[turn]++];
+        turn = prefer_v4 ? V4 : !turn;
+    }
+}
+
+static void deliver_one(struct resolver *resolver, struct question *question) {
+    struct lookup *waiter = question->waiters;
+    struct resolver_answer answer;
+
+    make_answer(question, &answer);
+    list_remove(&resolver->ready, question);
+    question->waiters = NULL;
+    question->waiters_end = &question->waiters;
+    if (question->expires_ns > resolver->config.io->now_ns) {
+        question->state = QUESTION_KEPT;
+        list_append(&resolver->kept, question);
+    } else {
+        forget(question);
+    }
+    for (struct lookup *next; waiter; waiter = next) { /* `answered` may start look-ups */
+        next = waiter->next;
+        resolver->config.answered(resolver->config.owner, waiter->cookie, &answer);
+        free(waiter);
+    }
+    while (resolver->kept.count > KEPT_MAX)
+        forget_kept(resolver->kept.first);
+}
+
+/* Those ready now; what becomes ready meanwhile has its turn in the next call. */
+static void deliver(struct resolver *resolver) {
+    advance_due(resolver);
+    for (uint32_t left = resolver->ready.count; left; left--)
+        deliver_one(resolver, resolver->ready.first);
+}
+
+void resolver_ready(struct resolver *resolver, const struct io_event *event) {
+    uint32_t index = (event->index - resolver->config.first_watch) / UPSTREAM_WATCHES;
+
+    if (index >= resolver->upstream_count)
+        return;
+    upstream_ready(resolver->upstreams[index], event);
+    deliver(resolver);
+}
+
+void resolver_tick(struct resolver *resolver) {
+    uint64_t now_ns = resolver->config.io->now_ns;
+
+    if (now_ns - resolver->ticked_ns >= TICK_MS * MS) {
+        resolver->ticked_ns = now_ns;
+        for (uint32_t i = 0; i < resolver->upstream_count; i++)
+            upstream_tick(resolver->upstreams[i]);
+    }
+    advance_due(resolver);
+    wheel_advance(&resolver->wheel, now_ns, on_expired, resolver);
+    deliver(resolver);
+}
+
+/* --- Open and close --- */
+
+static enum error open_upstreams(struct resolver *resolver, struct failure *failure) {
+    const struct resolver_config *config = &resolver->config;
+    struct dns_servers servers;
+    enum error error = ERROR_NONE;
+
+    if (config->servers)
+        error = dns_servers_parse(slice_of(config->servers), &servers, failure);
+    else
+        dns_servers_read(config->resolv_conf, &servers);
+    if (error != ERROR_NONE)
+        return error;
+    for (uint32_t i = 0; i < servers.count; i++) {
+        uint32_t index = resolver->upstream_count;
+        struct upstream_config upstream = {
+            .io = config->io,
+            .first_watch = config->first_watch + index * UPSTREAM_WATCHES,
+            .server = servers.items[i],
+            .patience_ms = config->timeout_ms,
+            .answered = on_answered,
+            .owner = resolver,
+        };
+        error = upstream_open(&resolver->upstreams[index], &upstream, failure);
+        if (error == ERROR_NONE)
+            resolver->upstream_count++;
+        else if (error != ERROR_UNSUPPORTED || config->servers)
+            return error;
+    }
+    return resolver->upstream_count ? ERROR_NONE : error;
 }
 
 enum error resolver_open(struct resolver **out, const struct resolver_config *config,
@@ -199,10 +555,10 @@ enum error resolver_open(struct resolver **out, const struct resolver_config *co
     if (!resolver)
         return failure_set(failure, ERROR_MEMORY, "no memory for the DNS resolver");
     resolver->config = *config;
-    for (uint32_t i = 0; i < RESOLVER_WATCHES; i++)
-        resolver->watched[i] = ARES_SOCKET_BAD;
-    enum error error = open_channel(resolver, failure);
-    if (error) {
+    resolver->ticked_ns = config->io->now_ns;
+    wheel_init(&resolver->wheel, config->io->now_ns);
+    enum error error = open_upstreams(resolver, failure);
+    if (error != ERROR_NONE) {
         resolver_close(resolver);
         return error;
     }
@@ -210,111 +566,25 @@ enum error resolver_open(struct resolver **out, const struct resolver_config *co
     return ERROR_NONE;
 }
 
-static void free_list(struct lookup_list *list) {
-    for (struct lookup *lookup = list->first, *next; lookup; lookup = next) {
-        next = lookup->next;
-        free(lookup);
+static void question_free(struct question *question) {
+    for (struct lookup *waiter = question->waiters, *next; waiter; waiter = next) {
+        next = waiter->next;
+        free(waiter);
     }
+    free(question);
 }
 
 void resolver_close(struct resolver *resolver) {
     if (!resolver)
         return;
-    if (resolver->channel)
-        ares_destroy(resolver->channel); /* calls on_result and on_socket_state */
-    for (uint32_t i = 0; i < RESOLVER_WATCHES; i++)
-        if (resolver->watched[i] != ARES_SOCKET_BAD)
-            io_unwatch(resolver->config.io, resolver->config.first_watch + i);
-    free_list(&resolver->waiting);
-    free_list(&resolver->ready);
+    resolver->closing = true;
+    for (uint32_t i = 0; i < resolver->upstream_count; i++)
+        upstream_close(resolver->upstreams[i]); /* answers all inquiries */
+    for (uint32_t i = 0; i < BUCKETS; i++) {
+        for (struct question *question = resolver->buckets[i], *next; question; question = next) {
+            next = question->bucket_next;
+            question_free(question);
+        }
+    }
     free(resolver);
-}
-
-/* Whether the name is an address, which c-ares 1.18 asks the server for all the same, or one of
- * /etc/hosts. */
-static bool answer_at_once(struct lookup *lookup, struct slice name) {
-    const struct resolver_config *config = &lookup->resolver->config;
-    struct address found[LIMIT_ADDRESSES];
-    uint32_t count = config->hosts ? hosts_find(config->hosts, name, found) : 0;
-
-    if (address_parse(name, &found[0]))
-        count = 1;
-    for (uint32_t i = 0; i < count && config->prefer_v4; i++)
-        if (found[i].family == ADDRESS_V4)
-            add_address(&lookup->answer, &found[i]);
-    for (uint32_t i = 0; i < count; i++)
-        add_address(&lookup->answer, &found[i]);
-    return count > 0;
-}
-
-bool resolver_start(struct resolver *resolver, struct slice name, uint64_t cookie) {
-    static const struct ares_addrinfo_hints HINTS = {
-        .ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    char text[LIMIT_HOST_NAME_BYTES + 2]; /* a dot at the end does not count */
-    struct lookup *lookup = calloc(1, sizeof *lookup);
-
-    if (!lookup)
-        return false;
-    lookup->resolver = resolver;
-    lookup->cookie = cookie;
-    lookup->deadline_ns = resolver->config.io->now_ns + resolver->config.timeout_ms * 1000000ULL;
-    lookup->state = LOOKUP_OPEN;
-    list_append(&resolver->waiting, lookup);
-    resolver->open_count++;
-    if (name.len == 0 || name.len >= sizeof text || memchr(name.ptr, 0, name.len)) {
-        make_ready(lookup, "no such name");
-        return true;
-    }
-    if (answer_at_once(lookup, name)) {
-        make_ready(lookup, NULL);
-        return true;
-    }
-    memcpy(text, name.ptr, name.len);
-    text[name.len] = 0;
-    lookup->held = true;
-    ares_getaddrinfo(resolver->channel, text, NULL, &HINTS, on_result, lookup);
-    return true;
-}
-
-uint32_t resolver_open_count(const struct resolver *resolver) {
-    return resolver->open_count;
-}
-
-/* Those ready now; what becomes ready meanwhile has its turn in the next call. */
-static void deliver(struct resolver *resolver) {
-    struct lookup *last = resolver->ready.last;
-
-    for (bool more = last != NULL; more;) {
-        struct lookup *lookup = resolver->ready.first;
-        more = lookup != last;
-        list_remove(&resolver->ready, lookup);
-        resolver->open_count--;
-        resolver->config.answered(resolver->config.owner, lookup->cookie, &lookup->answer);
-        lookup->state = LOOKUP_DONE; /* not before: `answered` may make c-ares call back */
-        if (!lookup->held)
-            free(lookup);
-    }
-}
-
-void resolver_ready(struct resolver *resolver, const struct io_event *event) {
-    uint32_t slot = event->index - resolver->config.first_watch;
-
-    if (slot >= RESOLVER_WATCHES || resolver->watched[slot] == ARES_SOCKET_BAD)
-        return;
-    ares_socket_t fd = resolver->watched[slot];
-    ares_process_fd(resolver->channel, event->readable || event->error ? fd : ARES_SOCKET_BAD,
-                    event->writable ? fd : ARES_SOCKET_BAD);
-    deliver(resolver);
-}
-
-void resolver_tick(struct resolver *resolver) {
-    uint64_t now_ns = resolver->config.io->now_ns;
-
-    if (now_ns - resolver->processed_ns >= RESOLVER_TICK_NS) {
-        resolver->processed_ns = now_ns;
-        ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    }
-    while (resolver->waiting.first && resolver->waiting.first->deadline_ns <= now_ns)
-        make_ready(resolver->waiting.first, status_words(ARES_ETIMEOUT));
-    deliver(resolver);
 }

@@ -1,13 +1,17 @@
 /* Names to addresses, by c-ares on the worker's own loop: no thread, no blocking call, no libc
  * resolver. A and AAAA are asked together. /etc/hosts (read once, by resolver_hosts_new) comes
- * first. Belongs to one worker. */
+ * first. Belongs to one worker.
+ *
+ * Look-ups for one name share one question, while it is open and as long as its answer is fresh. A
+ * question goes to one server, and on to the next when that fails, refuses or is silent for too
+ * long; answers that come late count all the same. */
 #ifndef ENGINE_DNS_RESOLVER_H
 #define ENGINE_DNS_RESOLVER_H
 
 #include "engine/base/limits.h"
 #include "engine/io/io.h"
 
-enum { RESOLVER_WATCHES = 16 }; /* watches of the io it needs, from config->first_watch on */
+enum { RESOLVER_WATCHES = 32 }; /* watches of the io it needs, from config->first_watch on */
 
 struct resolver_hosts; /* the names of /etc/hosts; read-only, shared by all workers */
 struct resolver;
@@ -17,18 +21,20 @@ struct resolver_hosts *resolver_hosts_new(const char *path);
 void resolver_hosts_free(struct resolver_hosts *hosts);
 
 struct resolver_answer {
-    struct address addresses[LIMIT_ADDRESSES]; /* in the order to try */
+    /* In the order to try: families in turn, as of RFC 8305 section 4, or IPv4 first. */
+    struct address addresses[LIMIT_ADDRESSES];
     uint32_t count;
-    const char *error; /* static words when count is 0: "no such name", "DNS server failed" */
+    const char *error; /* static words when count is 0: "no such name", "the DNS server failed" */
 };
 
 struct resolver_config {
     struct io *io;
     uint32_t first_watch;
     const struct resolver_hosts *hosts;
-    const char *servers; /* "192.0.2.53,[2001:db8::53]:5353"; NULL for those of resolv.conf */
-    bool prefer_v4;      /* this machine has no IPv6 route: IPv4 addresses first */
-    uint32_t timeout_ms; /* of the whole look-up */
+    const char *servers;     /* as of dns_servers_parse; NULL for those of resolv_conf */
+    const char *resolv_conf; /* as of dns_servers_read; NULL for /etc/resolv.conf */
+    bool prefer_v4;          /* this machine has no IPv6 route: IPv4 addresses first */
+    uint32_t timeout_ms;     /* of the whole look-up */
     /* `cookie` as given to resolver_start; never called from within it. `answer` is valid until it
      * returns. */
     void (*answered)(void *owner, uint64_t cookie, const struct resolver_answer *answer);
@@ -40,17 +46,17 @@ enum error resolver_open(struct resolver **out, const struct resolver_config *co
 /* Look-ups still open end without an answer. */
 void resolver_close(struct resolver *resolver);
 
-/* Every call is answered once, in a later resolver_ready or resolver_tick, unless it is forgotten.
- * False when there is no memory. */
+/* Every call is answered once, in a later resolver_ready or resolver_tick. False when there is no
+ * memory. */
 bool resolver_start(struct resolver *resolver, struct slice name, uint64_t cookie);
 
-/* How many look-ups are open; callers keep it bounded. */
+/* How many names the servers are being asked for; callers keep it bounded. */
 uint32_t resolver_open_count(const struct resolver *resolver);
 
 /* For IO_READY events of its watches. */
 void resolver_ready(struct resolver *resolver, const struct io_event *event);
 
-/* Timeouts, and answers from /etc/hosts: call once a loop. */
+/* Timeouts, and answers that need no server: call once a loop. */
 void resolver_tick(struct resolver *resolver);
 
 #endif

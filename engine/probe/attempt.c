@@ -14,7 +14,7 @@ static int64_t span_us(uint64_t from_ns, uint64_t to_ns) {
 
 static struct probe_timing timing_of(const struct slot *slot, uint64_t now_ns) {
     return (struct probe_timing){
-        .dns_us = slot->addresses ? span_us(slot->started_ns, slot->dns_ns) : -1,
+        .dns_us = slot->dns_ns ? span_us(slot->started_ns, slot->dns_ns) : -1,
         .connect_us = slot->connected_ns ? span_us(slot->connect_ns, slot->connected_ns) : -1,
         .starttls_us = -1,
         .handshake_us = slot->conversing_ns ? span_us(slot->conversing_ns, now_ns) : -1,
@@ -63,6 +63,20 @@ static struct probe_record *make_record(struct prober *prober, const struct repo
     return record;
 }
 
+/* The addresses of a name should serve the same certificate. */
+static void compare_addresses(struct slot *slot, struct probe_record *record) {
+    const uint8_t *sha256 = record->certificate.fingerprint_sha256;
+
+    if (!record->has_certificate)
+        return;
+    if (!slot->has_first) {
+        memcpy(slot->first_sha256, sha256, sizeof slot->first_sha256);
+        slot->has_first = true;
+    } else if (memcmp(slot->first_sha256, sha256, sizeof slot->first_sha256) != 0) {
+        record->findings |= UINT64_C(1) << FINDING_ADDRESSES_DIFFER;
+    }
+}
+
 /* A grab that follows a handshake tells of both. */
 static void join_words(const struct slot *slot, bool certificate, enum outcome *outcome,
                        const char **error, char words[LIMIT_ERROR_TEXT_BYTES]) {
@@ -107,6 +121,8 @@ void attempt_report(struct prober *prober, struct slot *slot, enum outcome outco
     struct probe_record *record = make_record(prober, &report);
     /* What was cancelled is still to be done by who goes on with the sweep. */
     record->head.ticket = last && outcome != OUTCOME_CANCELLED ? slot->target.ticket : 0;
+    if (prober->settings->all_addresses)
+        compare_addresses(slot, record);
     if (slot->further)
         prober_count(&prober->statistics.further, 1);
     count_record(prober, record);
@@ -142,8 +158,9 @@ void attempt_finish(struct prober *prober, struct slot *slot, enum outcome outco
 void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcome outcome,
                            const char *error) {
     bool in_time = prober->io->now_ns < slot->hard_ns;
+    bool answered = slot->fallback; /* by this address, to the handshake */
 
-    if (prober->settings->all_addresses || prober->cancelling || !in_time ||
+    if (prober->settings->all_addresses || prober->cancelling || !in_time || answered ||
         !has_next_address(slot)) {
         attempt_finish(prober, slot, outcome, error);
         return;

@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PAUSES_MAX = 300 }; /* then the lack is taken for the address's fault */
+enum {
+    PAUSES_MAX = 300,     /* then the lack is taken for the address's fault */
+    SEND_MAX = 16 * 1024, /* what io_send takes */
+};
 
 static bool is_back_pressure(int error) {
     return error == EMFILE || error == ENFILE || error == EADDRNOTAVAIL || error == ENOBUFS ||
@@ -38,7 +41,9 @@ static void on_received(struct prober *prober, struct slot *slot, const struct i
     prober_count(&prober->statistics.bytes_received, event->bytes.len);
     prober->out.len = 0;
     enum tls_status status = conversation_feed(slot->conversation, event->bytes, &prober->out);
-    if (prober->out.len)
+    if (prober->out.len > SEND_MAX) /* a second hello with the cookie of a server that means ill */
+        status = TLS_TOO_LARGE;
+    else if (prober->out.len)
         io_send(prober->io, slot_index(prober, slot), buffer_slice(&prober->out));
     if (status == TLS_MORE)
         io_receive(prober->io, slot_index(prober, slot));
@@ -78,6 +83,7 @@ void prober_on_expired(void *owner, struct wheel_timer *timer) {
         break;
     case SLOT_HELD:
     case SLOT_PAUSED:
+        slot_restart_clock(prober, slot);
         slot_connect(prober, slot);
         break;
     case SLOT_WAITING:

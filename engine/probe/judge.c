@@ -17,9 +17,8 @@ static double threshold_days(struct judge_threshold threshold, double lifetime_d
     return threshold.percent ? lifetime_days * threshold.value / 100 : threshold.value;
 }
 
-/* The policy with its thresholds in days, for one certificate. */
-static void limits_for(const struct judge_policy *policy, double lifetime_days, double *warning,
-                       double *critical) {
+void judge_thresholds(const struct judge_policy *policy, double lifetime_days, double *warning,
+                      double *critical) {
     if (policy->defaults && lifetime_days < (double)SHORT_LIFE_DAYS) {
         *warning = lifetime_days / 3;
         *critical = lifetime_days / 10;
@@ -40,7 +39,7 @@ static void judge_dates(struct probe_record *record, const struct judge_policy *
     double lifetime = (double)(certificate->not_after - certificate->not_before + 1) / 86400;
     double days_left = days_until_end(certificate->not_after, now_ms), warning, critical;
 
-    limits_for(policy, lifetime, &warning, &critical);
+    judge_thresholds(policy, lifetime, &warning, &critical);
     bool expired = days_left <= 0, early = certificate->not_before > now_ms / 1000;
     bool is_critical = days_left <= critical, is_warning = days_left <= warning;
     record->has_days_left = true;

@@ -20,6 +20,10 @@ struct judge_policy {
 /* 14 and 3 days; a third and a tenth of a short life. */
 struct judge_policy judge_policy_default(void);
 
+/* The thresholds in days, for a certificate that lives so long. */
+void judge_thresholds(const struct judge_policy *policy, double lifetime_days, double *warning,
+                      double *critical);
+
 /* Sets days_left, status and the findings that follow from the record's other fields, for the time
  * `now_ms` since 1970. Findings already set stay. */
 void judge_record(struct probe_record *record, const struct judge_policy *policy, int64_t now_ms);

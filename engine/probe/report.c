@@ -12,6 +12,11 @@ static void fill_target(struct probe_record *record, const struct report *report
     struct slice name = target_name(target);
     char text[ADDRESS_TEXT_MAX];
 
+    if (report->path.len) {
+        record->host = arena_copy(arena, report->path);
+        record->protocol = slice_of("file");
+        return;
+    }
     if (name.len) {
         record->sni = record->host = arena_copy(arena, name);
     } else {
@@ -65,15 +70,16 @@ static void fill_name(struct slice *out, struct slice name, struct arena *arena,
     *out = arena_copy(arena, buffer_slice(scratch));
 }
 
-/* The certificates behind the leaf, and the earliest end over all that can be read. */
-static void fill_chain(struct probe_record *record, const struct tls_observation *seen) {
+/* The certificates behind the leaf, and the earliest end over all that can be read. False when
+ * there is no memory. */
+static bool fill_chain(struct probe_record *record, const struct tls_observation *seen) {
     struct arena *arena = &record->head.memory;
     uint32_t count = seen->certificate_count - 1u;
     struct chain_link *links = count ? arena_take(arena, count * sizeof *links) : NULL;
     struct buffer scratch;
 
     if (!links)
-        return;
+        return count == 0;
     buffer_init(&scratch);
     memset(links, 0, count * sizeof *links);
     for (uint32_t i = 0; i < count; i++) {
@@ -93,18 +99,24 @@ static void fill_chain(struct probe_record *record, const struct tls_observation
     }
     record->chain = links;
     record->chain_count = count;
+    bool whole = !scratch.failed;
     buffer_deinit(&scratch);
+    return whole;
 }
 
-static void fill_name_match(struct probe_record *record, const struct report *report,
+/* False when there is no memory. */
+static bool fill_name_match(struct probe_record *record, const struct report *report,
                             const struct certificate *certificate) {
     struct name_match_options options = {.allow_common_name = report->settings->allow_common_name};
     struct slice matched = {NULL, 0};
     struct buffer scratch;
 
-    buffer_init(&scratch);
     record->has_trust = true;
-    record->trust.name_checked = true;
+    record->trust.name_checked =
+        report->target->name_len || report->target->address.family != ADDRESS_NONE;
+    if (!record->trust.name_checked)
+        return; /* a file, of which nobody said what it is for */
+    buffer_init(&scratch);
     if (report->target->name_len)
         record->trust.name_matches =
             name_match_host(certificate, target_name(report->target), &options, &scratch, &matched);
@@ -115,7 +127,9 @@ static void fill_name_match(struct probe_record *record, const struct report *re
     if (record->trust.name_matches)
         record->trust.matched_name =
             report->target->name_len ? arena_copy(&record->head.memory, matched) : record->host;
+    bool whole = !scratch.failed;
     buffer_deinit(&scratch);
+    return whole;
 }
 
 static void fill_trust(struct probe_record *record, const struct report *report,
@@ -158,30 +172,32 @@ static void fill_unparsable(struct probe_record *record, struct slice der,
         record->outcome = OUTCOME_CERTIFICATE_UNPARSABLE;
 }
 
-static void fill_certificate(struct probe_record *record, const struct report *report,
+/* False when there is no memory. */
+static bool fill_certificate(struct probe_record *record, const struct report *report,
                              struct trust_checker *trust) {
     const struct tls_observation *seen = report->seen;
     struct certificate certificate;
 
     if (!seen->certificate_count)
-        return;
+        return true;
     struct slice der = arena_copy(&record->head.memory, seen->certificates[0]);
     enum certificate_error error = certificate_decode(der, &certificate);
     if (error != CERTIFICATE_OK) {
         fill_unparsable(record, der, error);
-        return;
+        return true;
     }
     record->has_certificate =
         certificate_fields_fill(&certificate, &record->head.memory, &record->certificate);
     record->earliest_not_after = certificate.not_after;
-    fill_chain(record, seen);
-    fill_name_match(record, report, &certificate);
     fill_trust(record, report, trust);
     fill_findings(record, &certificate);
+    return record->has_certificate && fill_chain(record, seen) &&
+           fill_name_match(record, report, &certificate);
 }
 
 static size_t expected_bytes(const struct report *report) {
-    size_t bytes = TEXT_ESTIMATE_BYTES + report->error.len + report->target->name_len;
+    size_t bytes =
+        TEXT_ESTIMATE_BYTES + report->error.len + report->target->name_len + report->path.len;
     for (uint32_t i = 0; report->seen && i < report->seen->certificate_count; i++)
         bytes += report->seen->certificates[i].len;
     return bytes;
@@ -189,6 +205,8 @@ static size_t expected_bytes(const struct report *report) {
 
 struct probe_record *report_record(const struct report *report, struct trust_checker *trust) {
     struct probe_record *record = probe_record_new(expected_bytes(report));
+
+    bool whole = true;
 
     if (!record)
         return NULL;
@@ -205,7 +223,11 @@ struct probe_record *report_record(const struct report *report, struct trust_che
         record->findings |= UINT64_C(1) << FINDING_HANDSHAKE_FALLBACK;
     if (report->seen) {
         fill_tls(record, report);
-        fill_certificate(record, report, trust);
+        whole = fill_certificate(record, report, trust);
+    }
+    if (!whole || record->head.memory.failed) {
+        record_put(&record->head);
+        return NULL;
     }
     judge_record(record, &report->settings->policy, report->now_ms);
     return record;

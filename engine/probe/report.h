@@ -12,6 +12,8 @@ struct trust_checker;
 struct report {
     const struct prober_settings *settings;
     const struct target *target;
+    struct slice path; /* of a certificate that was read from a file, not from a server: what is in
+                          `target` is then only checked, and may be empty; else empty */
     struct address address; /* connected to, or ADDRESS_NONE */
     const struct address *addresses;
     uint32_t address_count;

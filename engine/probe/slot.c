@@ -45,41 +45,60 @@ void slot_begin(struct prober *prober, struct slot *slot, const struct target *t
     slot->started_ms = prober->io->unix_ms;
     slot->dns_ns = slot->connect_ns = slot->connected_ns = slot->conversing_ns = 0;
     slot->address_count = slot->address_at = slot->attempt = slot->pauses = 0;
-    slot->again = slot->further = slot->fallback = false;
+    slot->again = slot->further = slot->fallback = slot->has_first = false;
     slot->plan = (uint8_t)prober->settings->plan;
     slot_restart_clock(prober, slot);
 }
 
 /* --- Connecting --- */
 
-static void leave_counts(struct prober *prober, const struct slot *slot) {
+static void set_paced(struct prober *prober, struct slot *slot, bool paced) {
+    prober->paced += (uint32_t)paced - (uint32_t)slot->paced;
+    slot->paced = paced;
+}
+
+static void leave_counts(struct prober *prober, struct slot *slot) {
+    set_paced(prober, slot, false);
     if (slot->state == SLOT_HELD)
         prober->held--;
     if (slot->state == SLOT_PAUSED)
         prober->paused--;
 }
 
-/* As long as its neighbours are served, the target's time does not run. */
+/* Whether pace and caps allow one more connection. The pace serves those first who wait for it. */
+static bool may_connect(struct prober *prober, struct slot *slot) {
+    struct caps *caps = prober->settings->caps;
+    bool first = !prober->paced || slot->paced;
+
+    set_paced(prober, slot, !first || !rate_allows(&prober->rate, prober->io->now_ns));
+    if (slot->paced)
+        return false;
+    if (!caps || caps_take(caps, &slot->address))
+        return true;
+    if (slot->state != SLOT_HELD)
+        prober_count(&prober->statistics.held, 1);
+    return false;
+}
+
+/* As long as others are served, the target's time does not run. */
 static void hold(struct prober *prober, struct slot *slot) {
     if (slot->state != SLOT_HELD) {
-        leave_counts(prober, slot);
+        if (slot->state == SLOT_PAUSED)
+            prober->paused--;
         slot_enter(slot, SLOT_HELD);
         prober->held++;
-        prober_count(&prober->statistics.held, 1);
     }
     slot_restart_clock(prober, slot);
     slot_arm(prober, slot, HOLD_MS);
 }
 
 void slot_connect(struct prober *prober, struct slot *slot) {
-    struct caps *caps = prober->settings->caps;
-
-    if (caps && !caps_take(caps, &slot->address)) {
+    if (!may_connect(prober, slot)) {
         hold(prober, slot);
         return;
     }
     leave_counts(prober, slot);
-    slot->counted = caps != NULL;
+    slot->counted = prober->settings->caps != NULL;
     slot_enter(slot, SLOT_CONNECTING);
     slot->again = false;
     slot->attempt++;

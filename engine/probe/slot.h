@@ -19,7 +19,8 @@
 enum slot_state {
     SLOT_FREE,
     SLOT_RESOLVING,
-    SLOT_HELD, /* its host or network has as many connections as it may: tried again by the timer */
+    SLOT_HELD, /* the pace, or the caps of its host and network, forbid it to connect now: tried
+                  again by the timer */
     SLOT_CONNECTING,
     SLOT_PAUSED,  /* no port or descriptor for it: tried again by the timer */
     SLOT_WAITING, /* connected, until a conversation is free */
@@ -38,13 +39,16 @@ struct slot {
     int64_t started_ms;
     uint32_t lookup; /* tells late DNS answers from current ones */
     uint16_t address_count, address_at, attempt, pauses;
-    uint8_t state;         /* enum slot_state */
-    uint8_t plan;          /* of the current connection */
-    uint8_t first_outcome; /* of the handshake that the grab follows */
-    bool again;            /* closing, to connect once more */
-    bool further;          /* a record of this target is out already */
-    bool fallback;         /* a grab after a handshake that failed */
-    bool counted;          /* by the caps, until the connection is closed */
+    uint8_t state;            /* enum slot_state */
+    uint8_t plan;             /* of the current connection */
+    uint8_t first_outcome;    /* of the handshake that the grab follows */
+    bool again;               /* closing, to connect once more */
+    bool further;             /* a record of this target is out already */
+    bool fallback;            /* a grab after a handshake that failed */
+    bool counted;             /* by the caps, until the connection is closed */
+    bool has_first;           /* first_sha256 is set */
+    uint8_t first_sha256[32]; /* under all_addresses: the certificate of the first that had one */
+    bool paced;               /* held by the pace */
     char first_error[96];
 };
 
@@ -62,7 +66,7 @@ struct prober {
     struct slot *slots, *free_slots;
     struct slot *waiting, **waiting_end;
     struct conversation *conversations, *free_conversations;
-    uint32_t busy, waiting_count, paused, held;
+    uint32_t busy, waiting_count, paused, held, paced; /* `paced` of those held */
     bool cancelling;
     struct prober_statistics statistics; /* written with prober_count, read with __atomic_load_n */
 };

@@ -71,6 +71,8 @@ static const struct {
     [FINDING_EXTENSION_UNREADABLE] = {"extension_unreadable",
                                       "An extension of the certificate is malformed or occurs "
                                       "twice."},
+    [FINDING_ADDRESSES_DIFFER] = {"addresses_differ",
+                                  "The addresses of the name serve different certificates."},
 };
 
 const char *outcome_name(enum outcome outcome) {

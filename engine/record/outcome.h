@@ -54,6 +54,7 @@ enum finding {
     FINDING_CLIENT_CERTIFICATE_REQUESTED,
     FINDING_CHAIN_UNREADABLE, /* a certificate behind the leaf cannot be parsed */
     FINDING_EXTENSION_UNREADABLE,
+    FINDING_ADDRESSES_DIFFER, /* another certificate than the name's first address */
     FINDING_COUNT,
 };
 

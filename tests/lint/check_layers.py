@@ -13,6 +13,7 @@ DOORS = {
     r"msgpack.*": ["engine/record", "tools"],
     r"zlib\.h": ["sinks"],
     r"idn2\.h": ["ingest"],
+    r"yyjson\.h": ["engine/record", "ingest", "tools"],
     r"getopt\.h": ["tools"],
 }
 
