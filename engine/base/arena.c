@@ -23,7 +23,7 @@ static bool add_chunk(struct arena *arena, size_t capacity) {
 }
 
 bool arena_init(struct arena *arena, size_t first_bytes) {
-    arena->chunks = NULL;
+    *arena = (struct arena){0};
     return add_chunk(arena, first_bytes);
 }
 
@@ -47,8 +47,10 @@ static void *take(struct arena *arena, size_t len, size_t alignment) {
     void *at = arena->chunks ? take_aligned(arena->chunks, len, alignment) : NULL;
     if (at)
         return at;
-    if (!add_chunk(arena, len > LATER_CHUNK_BYTES ? len : LATER_CHUNK_BYTES))
+    if (!add_chunk(arena, len > LATER_CHUNK_BYTES ? len : LATER_CHUNK_BYTES)) {
+        arena->failed = true;
         return NULL;
+    }
     return take_aligned(arena->chunks, len, alignment);
 }
 

@@ -2,7 +2,9 @@
  *
  * The first chunk holds what is usual, so that one allocation serves a whole record; more chunks
  * follow when a peer sends more than is usual. Callers bound what they put in
- * (engine/base/limits.h). */
+ * (engine/base/limits.h).
+ *
+ * Running out of memory is remembered in `failed`: check once at the end. */
 #ifndef ENGINE_BASE_ARENA_H
 #define ENGINE_BASE_ARENA_H
 
@@ -12,6 +14,7 @@ struct arena_chunk;
 
 struct arena {
     struct arena_chunk *chunks; /* newest first */
+    bool failed;                /* something that was asked for is missing */
 };
 
 /* `first_bytes`: how much the first chunk holds. False when there is no memory. */

@@ -206,6 +206,8 @@ static const char *words_of_status(const struct slot *slot, enum tls_status stat
         return "the server does not speak TLS";
     case TLS_REFUSED:
         return reason ? reason : "the server chose what cannot be spoken here";
+    case TLS_NO_MEMORY:
+        return "no memory for the conversation";
     default:
         return reason ? reason : "the server breaks the rules of TLS";
     }

@@ -39,9 +39,10 @@ static void on_received(struct prober *prober, struct slot *slot, const struct i
         return;
     }
     prober_count(&prober->statistics.bytes_received, event->bytes.len);
-    prober->out.len = 0;
-    enum tls_status status = conversation_feed(slot->conversation, event->bytes, &prober->out);
-    if (prober->out.len > SEND_MAX) /* a second hello with the cookie of a server that means ill */
+    enum tls_status status =
+        conversation_feed(slot->conversation, event->bytes, prober_output(prober));
+    if (prober->out.len >
+        SEND_MAX) /* the second hello, with the cookie of a server that means ill */
         status = TLS_TOO_LARGE;
     else if (prober->out.len)
         io_send(prober->io, slot_index(prober, slot), buffer_slice(&prober->out));

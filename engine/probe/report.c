@@ -115,7 +115,7 @@ static bool fill_name_match(struct probe_record *record, const struct report *re
     record->trust.name_checked =
         report->target->name_len || report->target->address.family != ADDRESS_NONE;
     if (!record->trust.name_checked)
-        return; /* a file, of which nobody said what it is for */
+        return true; /* a file, of which nobody said what it is for */
     buffer_init(&scratch);
     if (report->target->name_len)
         record->trust.name_matches =
@@ -123,10 +123,14 @@ static bool fill_name_match(struct probe_record *record, const struct report *re
     else
         record->trust.name_matches =
             name_match_address(certificate, &report->target->address, &matched);
-    /* Of an address SAN the matched name is binary: the host says it in text already. */
-    if (record->trust.name_matches)
-        record->trust.matched_name =
-            report->target->name_len ? arena_copy(&record->head.memory, matched) : record->host;
+    if (record->trust.name_matches) {
+        /* of an address SAN the matched name is binary */
+        char address[ADDRESS_TEXT_MAX];
+        if (!report->target->name_len)
+            matched = (struct slice){(const uint8_t *)address,
+                                     address_format(&report->target->address, address)};
+        record->trust.matched_name = arena_copy(&record->head.memory, matched);
+    }
     bool whole = !scratch.failed;
     buffer_deinit(&scratch);
     return whole;
@@ -189,10 +193,12 @@ static bool fill_certificate(struct probe_record *record, const struct report *r
     record->has_certificate =
         certificate_fields_fill(&certificate, &record->head.memory, &record->certificate);
     record->earliest_not_after = certificate.not_after;
+    if (!record->has_certificate || !fill_chain(record, seen) ||
+        !fill_name_match(record, report, &certificate))
+        return false;
     fill_trust(record, report, trust);
     fill_findings(record, &certificate);
-    return record->has_certificate && fill_chain(record, seen) &&
-           fill_name_match(record, report, &certificate);
+    return true;
 }
 
 static size_t expected_bytes(const struct report *report) {
@@ -205,7 +211,6 @@ static size_t expected_bytes(const struct report *report) {
 
 struct probe_record *report_record(const struct report *report, struct trust_checker *trust) {
     struct probe_record *record = probe_record_new(expected_bytes(report));
-
     bool whole = true;
 
     if (!record)

@@ -140,10 +140,9 @@ static void converse(struct prober *prober, struct slot *slot) {
     slot->conversation = conversation;
     slot_enter(slot, SLOT_CONVERSING);
     slot->conversing_ns = prober->io->now_ns;
-    prober->out.len = 0;
     if (!conversation_start(conversation, prober->settings, (enum plan)slot->plan,
-                            target_name(&slot->target), &prober->random, &prober->out)) {
-        attempt_finish(prober, slot, OUTCOME_TLS_FAILED, "the hello cannot be made");
+                            target_name(&slot->target), &prober->random, prober_output(prober))) {
+        attempt_finish(prober, slot, OUTCOME_TLS_FAILED, "no memory for the hello");
         return;
     }
     io_send(prober->io, slot_index(prober, slot), buffer_slice(&prober->out));
@@ -152,7 +151,7 @@ static void converse(struct prober *prober, struct slot *slot) {
 }
 
 void slot_converse_or_wait(struct prober *prober, struct slot *slot) {
-    if (prober->free_conversations) {
+    if (prober->free_conversations && !prober->waiting) {
         converse(prober, slot);
         return;
     }
@@ -210,12 +209,10 @@ void slot_release(struct prober *prober, struct slot *slot) {
 }
 
 void slot_closed(struct prober *prober, struct slot *slot) {
-    if (slot->again) {
-        slot->address = slot->address_count ? slot->addresses[slot->address_at] : slot->address;
+    if (slot->again)
         slot_connect(prober, slot);
-    } else {
+    else
         slot_release(prober, slot);
-    }
 }
 
 void slot_close(struct prober *prober, struct slot *slot) {
@@ -226,6 +223,8 @@ void slot_close(struct prober *prober, struct slot *slot) {
     leave_counts(prober, slot);
     give_back_conversation(prober, slot);
     uncount(prober, slot);
+    if (slot->again && slot->address_count) /* the next, or the same once more */
+        slot->address = slot->addresses[slot->address_at];
     wheel_disarm(&slot->timer);
     slot_enter(slot, SLOT_CLOSING);
     if (!connected || io_close_socket(prober->io, slot_index(prober, slot)))

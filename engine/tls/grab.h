@@ -8,6 +8,8 @@
  * carries no data and ends there, so nothing is lost by a secret that is none; and it proves
  * nothing: key_proven stays false.
  *
+ * No ALPN is offered: it would not change the certificate, and some servers refuse over it.
+ *
  * Shares for X25519 and P-256 go out at once; P-384, P-521, X448 and the finite fields follow when
  * a HelloRetryRequest asks for them.
  *

@@ -1,5 +1,6 @@
 #include "engine/tls/handshake.h"
 
+#include <assert.h>
 #include <openssl/bio.h>
 #include <openssl/bytestring.h>
 #include <openssl/err.h>
@@ -11,13 +12,11 @@
 
 struct tls_client {
     SSL_CTX *context;
-    BIO_METHOD *method;
+    BIO_METHOD *method;                    /* its data is the struct tls_handshake */
+    const struct tls_client *without_alpn; /* behind this one in memory, or this one itself */
 };
 
-enum {
-    SNI_MAX = 253,
-    BYTES_IN_MAX = LIMIT_FLIGHT_BYTES * 2,
-};
+enum { BYTES_IN_MAX = LIMIT_FLIGHT_BYTES * 2 };
 
 static const uint16_t signature_algorithms[] = {
     SSL_SIGN_ECDSA_SECP256R1_SHA256,
@@ -34,9 +33,12 @@ static const uint16_t signature_algorithms[] = {
     SSL_SIGN_RSA_PKCS1_SHA1,
 };
 
-static const int groups[] = {NID_X25519, NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
+/* The BIO: reads what is left of the input, appends to the output. It leads from BoringSSL's object
+ * to ours, too, without the ex_data that would cost each handshake two allocations. */
 
-/* The BIO: reads what is left of the input, appends to the output. */
+static struct tls_handshake *handshake_of(const SSL *ssl) {
+    return BIO_get_data(SSL_get_rbio(ssl));
+}
 
 static int transport_read(BIO *bio, char *out, int len) {
     struct tls_handshake *handshake = BIO_get_data(bio);
@@ -86,27 +88,28 @@ static void see_server_hello(struct tls_handshake *handshake, CBS body) {
     handshake->seen.cipher = cipher;
 }
 
+/* The slices lie in a copy of the message. */
 static void see_certificates(struct tls_handshake *handshake, CBS body) {
     struct tls_observation *seen = &handshake->seen;
     bool tls13 = SSL_version(handshake->ssl) >= TLS1_3_VERSION;
     CBS context, list, der, extensions;
     if (seen->certificates_sent || (tls13 && !CBS_get_u8_length_prefixed(&body, &context)) ||
-        !CBS_get_u24_length_prefixed(&body, &list))
+        !CBS_get_u24_length_prefixed(&body, &list) || !CBS_len(&list))
         return;
+    handshake->chain = malloc(CBS_len(&list));
+    if (!handshake->chain) {
+        handshake->status = TLS_NO_MEMORY;
+        return;
+    }
+    memcpy(handshake->chain, CBS_data(&list), CBS_len(&list));
+    CBS_init(&list, handshake->chain, CBS_len(&list));
     while (CBS_get_u24_length_prefixed(&list, &der) &&
            (!tls13 || CBS_get_u16_length_prefixed(&list, &extensions))) {
         if (seen->certificates_sent < UINT16_MAX)
             seen->certificates_sent++;
-        if (seen->certificate_count == LIMIT_CHAIN_CERTIFICATES)
-            continue;
-        CRYPTO_BUFFER *held = CRYPTO_BUFFER_new_from_CBS(&der, NULL);
-        if (!held) {
-            handshake->status = TLS_NO_MEMORY;
-            return;
-        }
-        handshake->held[seen->certificate_count] = held;
-        seen->certificates[seen->certificate_count++] =
-            (struct slice){CRYPTO_BUFFER_data(held), CRYPTO_BUFFER_len(held)};
+        if (seen->certificate_count < LIMIT_CHAIN_CERTIFICATES)
+            seen->certificates[seen->certificate_count++] =
+                (struct slice){CBS_data(&der), CBS_len(&der)};
     }
 }
 
@@ -114,7 +117,7 @@ static void see_certificates(struct tls_handshake *handshake, CBS body) {
  * parse the leaf. */
 static void on_message(int is_write, int version, int content_type, const void *bytes, size_t len,
                        SSL *ssl, void *arg) {
-    struct tls_handshake *handshake = SSL_get_app_data(ssl);
+    struct tls_handshake *handshake = handshake_of(ssl);
     CBS message, body;
     uint8_t type;
     (void)version;
@@ -141,7 +144,7 @@ static enum ssl_verify_result_t accept_any(SSL *ssl, uint8_t *alert) {
 /* The server demands a certificate, and has had its say: its Finished in TLS 1.3, its
  * ServerHelloDone before, when only a signed key exchange has proven the key. Goes on without. */
 static int on_certificate_wanted(SSL *ssl, void *arg) {
-    struct tls_handshake *handshake = SSL_get_app_data(ssl);
+    struct tls_handshake *handshake = handshake_of(ssl);
     const SSL_CIPHER *cipher = SSL_get_pending_cipher(ssl);
     (void)arg;
     handshake->seen.client_certificate_requested = true;
@@ -150,7 +153,10 @@ static int on_certificate_wanted(SSL *ssl, void *arg) {
     return 1;
 }
 
-static bool context_init(SSL_CTX *context) {
+static bool context_init(SSL_CTX *context, const struct tls_client_options *options) {
+    int groups[TLS_CLIENT_GROUPS_MAX];
+    for (size_t i = 0; i < options->group_count; i++)
+        groups[i] = tls_client_group_nid(options->groups[i]);
     SSL_CTX_set_custom_verify(context, SSL_VERIFY_PEER, accept_any);
     SSL_CTX_set_cert_cb(context, on_certificate_wanted, NULL);
     SSL_CTX_set_msg_callback(context, on_message);
@@ -159,44 +165,77 @@ static bool context_init(SSL_CTX *context) {
     SSL_CTX_set_max_cert_list(context, LIMIT_FLIGHT_BYTES);
     SSL_CTX_enable_ocsp_stapling(context);
     SSL_CTX_enable_signed_cert_timestamps(context);
-    return SSL_CTX_set_min_proto_version(context, TLS1_VERSION) &&
-           SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) &&
+    /* A server that chooses what was not offered is wrong, but the record shall say what it was. */
+    SSL_CTX_set_allow_unknown_alpn_protos(context, 1);
+    return SSL_CTX_set_min_proto_version(context, options->version_min) &&
+           SSL_CTX_set_max_proto_version(context, options->version_max) &&
            SSL_CTX_set_cipher_list(context, "ALL:DES-CBC3-SHA") &&
-           SSL_CTX_set1_curves(context, groups, sizeof groups / sizeof groups[0]) &&
+           SSL_CTX_set1_curves(context, groups, options->group_count) &&
+           SSL_CTX_set_alpn_protos(context, options->alpn, options->alpn_len) == 0 &&
            SSL_CTX_set_verify_algorithm_prefs(context, signature_algorithms,
                                               sizeof signature_algorithms /
                                                   sizeof signature_algorithms[0]);
 }
 
-struct tls_client *tls_client_new(void) {
-    struct tls_client *client = calloc(1, sizeof *client);
-    if (!client)
-        return NULL;
-    client->context = SSL_CTX_new(TLS_with_buffers_method());
-    client->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "trawl");
-    if (!client->context || !client->method || !context_init(client->context) ||
-        !BIO_meth_set_read(client->method, transport_read) ||
-        !BIO_meth_set_write(client->method, transport_write) ||
-        !BIO_meth_set_ctrl(client->method, transport_control)) {
-        tls_client_free(client);
-        client = NULL;
+static BIO_METHOD *transport_new(void) {
+    BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "trawl");
+    if (method && (!BIO_meth_set_read(method, transport_read) ||
+                   !BIO_meth_set_write(method, transport_write) ||
+                   !BIO_meth_set_ctrl(method, transport_control))) {
+        BIO_meth_free(method);
+        method = NULL;
+    }
+    return method;
+}
+
+/* Two clients that differ in ALPN only. The second stays empty when there is none anyway. */
+static bool clients_init(struct tls_client clients[2], const struct tls_client_options *options) {
+    struct tls_client_options without_alpn = *options;
+    BIO_METHOD *method = transport_new();
+    bool ok = method != NULL;
+    without_alpn.alpn_len = 0;
+    for (size_t i = 0; i < (options->alpn_len ? 2 : 1); i++) {
+        clients[i].context = SSL_CTX_new(TLS_with_buffers_method());
+        clients[i].method = method;
+        clients[i].without_alpn = &clients[options->alpn_len ? 1 : 0];
+        ok = ok && clients[i].context &&
+             context_init(clients[i].context, i ? &without_alpn : options);
+    }
+    return ok;
+}
+
+struct tls_client *tls_client_new(const struct tls_client_options *options) {
+    const struct tls_client_options usual = tls_client_options_default();
+    if (!options)
+        options = &usual;
+    assert(options->version_min >= TLS1_VERSION && options->version_min <= options->version_max &&
+           options->version_max <= TLS1_3_VERSION && options->group_count);
+    struct tls_client *clients = calloc(2, sizeof *clients);
+    if (clients && !clients_init(clients, options)) {
+        tls_client_free(clients);
+        clients = NULL;
     }
     ERR_clear_error();
-    return client;
+    return clients;
 }
 
 void tls_client_free(struct tls_client *client) {
     if (!client)
         return;
-    SSL_CTX_free(client->context);
+    SSL_CTX_free(client[0].context);
+    SSL_CTX_free(client[1].context);
     if (client->method)
         BIO_meth_free(client->method);
     free(client);
 }
 
+const struct tls_client *tls_client_without_alpn(const struct tls_client *client) {
+    return client->without_alpn;
+}
+
 static bool set_server_name(SSL *ssl, struct slice sni) {
-    char name[SNI_MAX + 1];
-    if (sni.len == 0 || sni.len > SNI_MAX || memchr(sni.ptr, 0, sni.len))
+    char name[LIMIT_HOST_NAME_BYTES + 1];
+    if (sni.len == 0 || sni.len > LIMIT_HOST_NAME_BYTES || memchr(sni.ptr, 0, sni.len))
         return true;
     memcpy(name, sni.ptr, sni.len);
     name[sni.len] = 0;
@@ -216,9 +255,7 @@ bool tls_handshake_start(struct tls_handshake *handshake, const struct tls_clien
         SSL_set_bio(ssl, bio, bio);
         SSL_set_connect_state(ssl);
         handshake->output = out;
-        int result = SSL_set_app_data(ssl, handshake) && set_server_name(ssl, sni)
-                         ? SSL_do_handshake(ssl)
-                         : 0;
+        int result = set_server_name(ssl, sni) ? SSL_do_handshake(ssl) : 0;
         ok = result < 0 && SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ;
         handshake->output = NULL;
     }
@@ -331,37 +368,38 @@ static void classify(struct tls_handshake *handshake) {
     ERR_clear_error();
 }
 
-static bool looks_like_tls(struct tls_handshake *handshake, struct slice bytes) {
-    const uint8_t *first = handshake->first_bytes;
-    for (size_t i = 0; i < bytes.len && handshake->first_count < sizeof handshake->first_bytes; i++)
-        handshake->first_bytes[handshake->first_count++] = bytes.ptr[i];
-    return (handshake->first_count < 1 ||
-            (first[0] >= SSL3_RT_CHANGE_CIPHER_SPEC && first[0] <= SSL3_RT_APPLICATION_DATA)) &&
-           (handshake->first_count < 2 || first[1] == 3);
-}
-
 static enum tls_status fail(struct tls_handshake *handshake, enum tls_status status,
                             const char *reason) {
     handshake->reason = reason;
     return handshake->status = status;
 }
 
-enum tls_status tls_handshake_feed(struct tls_handshake *handshake, struct slice bytes,
-                                   struct buffer *out) {
-    if (handshake->status != TLS_MORE)
-        return handshake->status;
-    if (!looks_like_tls(handshake, bytes))
-        return fail(handshake, TLS_NOT_TLS, "NOT_TLS");
-    if (bytes.len > BYTES_IN_MAX - handshake->bytes_in)
-        return fail(handshake, TLS_TOO_LARGE, "TOO_MANY_BYTES");
-    handshake->bytes_in += (uint32_t)bytes.len;
-    handshake->input = bytes;
-    handshake->output = out;
-    ERR_clear_error();
+static void drop_chain(struct tls_handshake *handshake) {
+    free(handshake->chain);
+    handshake->chain = NULL;
+}
+
+/* When BoringSSL has read the chain, it has a copy of its own, which lives as long as the SSL
+ * object; ours is for the chains that it does not like. */
+static void share_chain(struct tls_handshake *handshake) {
+    struct tls_observation *seen = &handshake->seen;
+    const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(handshake->ssl);
+    if (!chain || sk_CRYPTO_BUFFER_num(chain) < seen->certificate_count)
+        return;
+    for (size_t i = 0; i < seen->certificate_count; i++) {
+        const CRYPTO_BUFFER *certificate = sk_CRYPTO_BUFFER_value(chain, i);
+        seen->certificates[i] =
+            (struct slice){CRYPTO_BUFFER_data(certificate), CRYPTO_BUFFER_len(certificate)};
+    }
+    drop_chain(handshake);
+}
+
+/* Lets BoringSSL read whole records. */
+static void advance(struct tls_handshake *handshake, struct slice records) {
+    handshake->input = records;
     int result = SSL_do_handshake(handshake->ssl);
     int error = SSL_get_error(handshake->ssl, result);
     handshake->input = (struct slice){0};
-    handshake->output = NULL;
     if (handshake->status == TLS_NO_MEMORY) {
         handshake->reason = "NO_MEMORY";
     } else if (result == 1) {
@@ -376,7 +414,48 @@ enum tls_status tls_handshake_feed(struct tls_handshake *handshake, struct slice
         observe(handshake, false);
         classify(handshake);
     }
+    if (handshake->chain)
+        share_chain(handshake);
     ERR_clear_error();
+}
+
+/* The first bytes of the conversation tell other protocols. */
+static bool begins_like_tls(struct slice front) {
+    return (front.len < 1 || (front.ptr[0] >= SSL3_RT_CHANGE_CIPHER_SPEC &&
+                              front.ptr[0] <= SSL3_RT_APPLICATION_DATA)) &&
+           (front.len < 2 || front.ptr[1] == SSL3_VERSION_MAJOR);
+}
+
+/* Takes some of `bytes`: whole records, or what belongs to a partial one. */
+static void take(struct tls_handshake *handshake, struct slice *bytes) {
+    struct tls_record_input *partial = &handshake->partial;
+    struct slice records;
+    if (!tls_record_input_take(partial, bytes, &records)) {
+        fail(handshake, TLS_NO_MEMORY, "NO_MEMORY");
+        return;
+    }
+    struct slice front = records.len ? records : (struct slice){partial->ptr, partial->len};
+    if (!handshake->began && !begins_like_tls(front)) {
+        fail(handshake, TLS_NOT_TLS, "NOT_TLS");
+    } else if (records.len) {
+        handshake->began = true;
+        advance(handshake, records);
+        tls_record_input_drop(partial);
+    }
+}
+
+enum tls_status tls_handshake_feed(struct tls_handshake *handshake, struct slice bytes,
+                                   struct buffer *out) {
+    if (handshake->status != TLS_MORE)
+        return handshake->status;
+    if (bytes.len > BYTES_IN_MAX - handshake->bytes_in)
+        return fail(handshake, TLS_TOO_LARGE, "TOO_MANY_BYTES");
+    handshake->bytes_in += (uint32_t)bytes.len;
+    handshake->output = out;
+    ERR_clear_error();
+    while (bytes.len && handshake->status == TLS_MORE)
+        take(handshake, &bytes);
+    handshake->output = NULL;
     return handshake->status;
 }
 
@@ -387,7 +466,7 @@ const char *tls_handshake_reason(const struct tls_handshake *handshake) {
 void tls_handshake_end(struct tls_handshake *handshake) {
     SSL_free(handshake->ssl);
     handshake->ssl = NULL;
-    for (size_t i = 0; i < handshake->seen.certificate_count; i++)
-        CRYPTO_BUFFER_free(handshake->held[i]);
+    tls_record_input_drop(&handshake->partial);
+    drop_chain(handshake);
     handshake->seen.certificate_count = 0;
 }

@@ -6,27 +6,33 @@
 #ifndef ENGINE_TLS_HANDSHAKE_H
 #define ENGINE_TLS_HANDSHAKE_H
 
+#include "engine/tls/client_options.h"
+#include "engine/tls/record_input.h"
 #include "engine/tls/session.h"
 
 struct tls_client; /* what all handshakes of a sweep share; made once, read-only, for all threads */
 struct ssl_st;
-struct crypto_buffer_st;
 
-/* NULL when there is no memory. */
-struct tls_client *tls_client_new(void);
+/* `options` may be NULL for tls_client_options_default(). NULL when there is no memory. */
+struct tls_client *tls_client_new(const struct tls_client_options *options);
 void tls_client_free(struct tls_client *client);
+
+/* The same client, but for offering no ALPN: for protocols other than HTTP, and to ask once more
+ * where TLS_ALERT_NO_APPLICATION_PROTOCOL (wire.h) was the answer. Belongs to `client`. */
+const struct tls_client *tls_client_without_alpn(const struct tls_client *client);
 
 struct tls_handshake {
     struct tls_observation seen; /* certificates live until tls_handshake_end */
     /* The rest is the implementation's. */
     struct ssl_st *ssl;
-    struct slice input;    /* bytes of the current feed that BoringSSL has not read yet */
+    struct slice input;    /* whole records that BoringSSL has not read yet; of the current call */
     struct buffer *output; /* of the current call */
-    enum tls_status status;
-    const char *reason; /* static text */
+    struct tls_record_input partial;
     uint32_t bytes_in;
-    uint8_t first_bytes[5], first_count; /* tells TLS from other protocols */
-    struct crypto_buffer_st *held[LIMIT_CHAIN_CERTIFICATES];
+    enum tls_status status;
+    bool began;         /* BoringSSL has got a record */
+    const char *reason; /* static text */
+    uint8_t *chain;     /* heap: the certificates, while BoringSSL has not read them; or NULL */
 };
 
 /* `sni` may be empty. Appends the ClientHello to `out`. False when there is no memory; the

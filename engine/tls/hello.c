@@ -84,6 +84,14 @@ static_assert(SESSION_AT + TLS_SESSION_ID_BYTES + 2 + 2 * SUITES_MAX + 2 + 2 + 4
                   TLS_HELLO_HEAD_MAX,
               "the head of every hello fits");
 
+uint16_t tls_hello_suite(size_t index) {
+    return index < COUNT(suites) ? (uint16_t)suites[index] : 0;
+}
+
+uint16_t tls_hello_signature(size_t index) {
+    return index < COUNT(signatures) ? (uint16_t)signatures[index] : 0;
+}
+
 struct writer {
     uint8_t *at;
 };

@@ -59,4 +59,9 @@ uint16_t tls_hello_write(const struct tls_grab_profile *profile,
 /* One key_share entry without its key: 4 bytes. Returns the place of the key. */
 uint8_t *tls_hello_share_entry(const struct tls_group *group, uint8_t *out);
 
+/* The suites up to TLS 1.2 that every profile offers, best first, and the signature algorithms; 0
+ * behind the last. */
+uint16_t tls_hello_suite(size_t index);
+uint16_t tls_hello_signature(size_t index);
+
 #endif

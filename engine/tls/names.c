@@ -4,6 +4,8 @@
  * here it means that nothing is known. */
 #include "engine/tls/session.h"
 
+#include "engine/tls/wire.h"
+
 #include <stdlib.h>
 
 struct name {
@@ -507,8 +509,36 @@ const char *tls_version_name(uint16_t version) {
     return FIND(versions, version);
 }
 
+/* The table's names are "TLS" or "SSL", a space, and a number: the space may be a "v" or nothing, a
+ * final ".0" may be left out, and so may "TLS". */
+bool tls_version_by_name(struct slice name, uint16_t *version) {
+    enum { FAMILY_BYTES = 3 };
+    struct slice family = slice_first(name, FAMILY_BYTES);
+    bool ssl = slice_equal_nocase(family, slice_of("SSL"));
+    if (ssl || slice_equal_nocase(family, slice_of("TLS"))) {
+        name = slice_from(name, FAMILY_BYTES);
+        if (name.len && memchr(" vV", name.ptr[0], 3))
+            name = slice_from(name, 1);
+    }
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        const char *known = versions[i].text + FAMILY_BYTES + 1;
+        bool same = slice_is(name, known) ||
+                    (known[2] == '0' && slice_equal(name, slice_first(slice_of(known), 1)));
+        if (same && versions[i].number >= TLS_VERSION_SSL30 &&
+            ssl == (versions[i].number == TLS_VERSION_SSL30)) {
+            *version = versions[i].number;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *tls_cipher_name(uint16_t cipher) {
     return FIND(ciphers, cipher);
+}
+
+uint16_t tls_cipher_number(size_t index) {
+    return index < sizeof ciphers / sizeof *ciphers ? ciphers[index].number : 0;
 }
 
 const char *tls_group_name(uint16_t group) {

@@ -45,8 +45,16 @@ struct tls_observation {
 /* "TLS 1.3", "SSL 3.0"; NULL when unknown. */
 const char *tls_version_name(uint16_t version);
 
+/* The number of a version that can be offered, SSL 3.0 to TLS 1.3. Reads tls_version_name's form
+ * and what else is in use: "TLSv1.2", "tls1.2", "1.2", "TLSv1", "SSLv3". False for anything else.
+ */
+bool tls_version_by_name(struct slice name, uint16_t *version);
+
 /* IANA's name, "TLS_AES_128_GCM_SHA256"; NULL when unknown. */
 const char *tls_cipher_name(uint16_t cipher);
+
+/* All suites that have a name, by number; 0 behind the last. */
+uint16_t tls_cipher_number(size_t index);
 
 /* "X25519", "P-256", "X25519MLKEM768"; NULL when unknown. */
 const char *tls_group_name(uint16_t group);

@@ -89,6 +89,9 @@ void certificate_sha1(struct slice bytes, uint8_t out[CERTIFICATE_SHA1_BYTES]);
 bool certificate_tbs_sha256(const struct certificate *certificate,
                             uint8_t out[CERTIFICATE_SHA256_BYTES]);
 
+/* Appends that TBS itself; false, with nothing appended, as above. */
+bool certificate_tbs_write(const struct certificate *certificate, struct buffer *out);
+
 /* The key type for a person: rsa, rsa-pss, ec-p224, ec-p256, ec-p384, ec-p521, ec-secp256k1, ec
  * (any other curve), ed25519, ed448, x25519, dsa, ml-dsa-44, ml-dsa-65, ml-dsa-87, unknown. */
 const char *certificate_key_type_text(const struct certificate *certificate);

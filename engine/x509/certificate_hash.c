@@ -44,9 +44,22 @@ static bool is_left_out(struct slice extension) {
             memcmp(oid.ptr, EXTENSION_CT_POISON, EXTENSION_CT_OID_BYTES) == 0);
 }
 
-/* Walks the extensions that stay: adds up their length, and hashes them when `hash` is not NULL.
+/* Where a TBS made anew goes: into a hash, or into a buffer. */
+struct tbs_sink {
+    SHA256_CTX *hash;
+    struct buffer *bytes; /* when `hash` is NULL */
+};
+
+static void put(const struct tbs_sink *sink, const void *bytes, size_t len) {
+    if (sink->hash)
+        SHA256_Update(sink->hash, bytes, len);
+    else
+        buffer_add(sink->bytes, bytes, len);
+}
+
+/* Walks the extensions that stay: adds up their length, and writes them when `sink` is not NULL.
  * False when they cannot be walked. */
-static bool walk_kept(struct slice list, SHA256_CTX *hash, size_t *kept_len) {
+static bool walk_kept(struct slice list, const struct tbs_sink *sink, size_t *kept_len) {
     struct slice extension;
 
     *kept_len = 0;
@@ -58,14 +71,13 @@ static bool walk_kept(struct slice list, SHA256_CTX *hash, size_t *kept_len) {
             continue;
         size_t len = (size_t)(list.ptr - start);
         *kept_len += len;
-        if (hash)
-            SHA256_Update(hash, start, len);
+        if (sink)
+            put(sink, start, len);
     }
     return true;
 }
 
-bool certificate_tbs_sha256(const struct certificate *certificate,
-                            uint8_t out[CERTIFICATE_SHA256_BYTES]) {
+static bool write_tbs(const struct certificate *certificate, const struct tbs_sink *sink) {
     struct slice element = certificate->tbs, tbs, list = certificate->extensions;
     size_t kept_len;
 
@@ -74,7 +86,7 @@ bool certificate_tbs_sha256(const struct certificate *certificate,
         !walk_kept(list, NULL, &kept_len))
         return false;
     if (kept_len == list.len) {
-        certificate_sha256(certificate->tbs, out);
+        put(sink, certificate->tbs.ptr, certificate->tbs.len);
         return true;
     }
 
@@ -85,16 +97,28 @@ bool certificate_tbs_sha256(const struct certificate *certificate,
     struct header wrapper = make_header(DER_CONTEXT_CONSTRUCTED(3), sequence.len + kept_len);
     size_t wrapped_len = kept_len ? wrapper.len + sequence.len + kept_len : 0;
     struct header whole = make_header(DER_SEQUENCE, before_len + wrapped_len);
+
+    put(sink, whole.bytes, whole.len);
+    put(sink, tbs.ptr, before_len);
+    if (kept_len) {
+        put(sink, wrapper.bytes, wrapper.len);
+        put(sink, sequence.bytes, sequence.len);
+        walk_kept(list, sink, &kept_len);
+    }
+    return true;
+}
+
+bool certificate_tbs_sha256(const struct certificate *certificate,
+                            uint8_t out[CERTIFICATE_SHA256_BYTES]) {
     SHA256_CTX hash;
 
     SHA256_Init(&hash);
-    SHA256_Update(&hash, whole.bytes, whole.len);
-    SHA256_Update(&hash, tbs.ptr, before_len);
-    if (kept_len) {
-        SHA256_Update(&hash, wrapper.bytes, wrapper.len);
-        SHA256_Update(&hash, sequence.bytes, sequence.len);
-        walk_kept(list, &hash, &kept_len);
-    }
+    if (!write_tbs(certificate, &(struct tbs_sink){.hash = &hash}))
+        return false;
     SHA256_Final(out, &hash);
     return true;
+}
+
+bool certificate_tbs_write(const struct certificate *certificate, struct buffer *out) {
+    return write_tbs(certificate, &(struct tbs_sink){.bytes = out});
 }

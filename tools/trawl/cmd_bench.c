@@ -42,8 +42,8 @@ static const struct option_spec options[] = {
      SCAN(tls_min), 0, 0, NULL, "1.0"},
     {"tls-max", 0, OPTION_TEXT, "VERSION", "highest TLS version of a handshake", how, SCAN(tls_max),
      0, 0, NULL, "1.3"},
-    {"groups", 0, OPTION_TEXT, "LIST", "key exchange: X25519,P-256,X25519MLKEM768", how,
-     SCAN(groups), 0, 0, NULL, "as in a scan"},
+    {"groups", 0, OPTION_TEXT, "LIST", "key exchange: X25519,P-256,P-384", how, SCAN(groups), 0, 0,
+     NULL, "as in a scan"},
     {"timeout", 0, OPTION_SECONDS, "TIME", "for a connection as a whole", how, SCAN(timeout_ms),
      100, 3600000, NULL, NULL},
     {"io", 0, OPTION_CHOICE, "KIND", "how to talk to the kernel", how, SCAN(io), 0, 0, scan_io,
@@ -139,6 +139,7 @@ struct figures {
     const struct bench_settings *settings;
     const struct target *target;
     const struct load_result *result;
+    uint64_t concurrency; /* as far as this machine and whole workers allow */
     char address[ADDRESS_TEXT_MAX];
     double rate, cpu_us;
     struct {
@@ -147,20 +148,22 @@ struct figures {
     } stages[3];
 };
 
-static struct figures figures_of(const struct bench_settings *settings, const struct target *target,
+static struct figures figures_of(const struct bench_settings *settings,
+                                 const struct load_config *config,
                                  const struct load_result *result) {
     uint64_t ok = result->outcomes[OUTCOME_OK];
     struct figures figures = {
         .settings = settings,
-        .target = target,
+        .target = &config->target,
         .result = result,
+        .concurrency = (uint64_t)config->workers * config->probe.slots,
         .rate = result->seconds > 0 ? (double)ok / result->seconds : 0,
         .cpu_us = result->done ? result->cpu_seconds * 1e6 / (double)result->done : 0,
         .stages = {{"connect", &result->latency.connect},
                    {"handshake", &result->latency.handshake},
                    {"total", &result->latency.total}},
     };
-    address_format(&target->address, figures.address);
+    address_format(&config->target.address, figures.address);
     return figures;
 }
 
@@ -214,7 +217,7 @@ static void print_json(const struct figures *figures, struct buffer *text) {
         "\"connections\": %llu, \"ok\": %llu, \"ok_per_second\": %.1f, "
         "\"client_cpu_us\": %.1f",
         figures->address, figures->target->port, figures->target->name, scan_plans[scan->plan],
-        scan->rate ? "open" : "closed", (unsigned long long)scan->concurrency,
+        scan->rate ? "open" : "closed", (unsigned long long)figures->concurrency,
         (unsigned long long)scan->rate, result->seconds, (unsigned long long)result->done,
         (unsigned long long)result->outcomes[OUTCOME_OK], figures->rate, figures->cpu_us);
     for (size_t i = 0; i < 3; i++) {
@@ -242,7 +245,7 @@ static void print_json(const struct figures *figures, struct buffer *text) {
 
 /* --- The command --- */
 
-/* Every connection converses at once, and no worker is without one. */
+/* Every connection converses at once. */
 static struct load_config config_of(const struct bench_settings *settings,
                                     const struct probe_setup *setup, const struct target *target,
                                     const struct console *console) {
@@ -258,18 +261,12 @@ static struct load_config config_of(const struct bench_settings *settings,
         .rate = settings->scan.rate,
         .console = console,
     };
-    if (config.workers > settings->scan.concurrency)
-        config.workers = (uint32_t)settings->scan.concurrency;
-    config.probe.slots =
-        (uint32_t)((settings->scan.concurrency + config.workers - 1) / config.workers);
-    if (config.probe.slots > setup->probe.slots)
-        config.probe.slots = setup->probe.slots;
     config.probe.conversations = config.probe.slots;
     config.probe.connect_interval_ns = 0; /* the load has a pace of its own */
     return config;
 }
 
-static enum exit_code measure(const struct bench_settings *settings, const struct target *target,
+static enum exit_code measure(const struct bench_settings *settings,
                               const struct load_config *config) {
     struct load_result *result = malloc(sizeof *result);
     struct failure failure = {0};
@@ -281,7 +278,7 @@ static enum exit_code measure(const struct bench_settings *settings, const struc
         free(result);
         return command_failed(&failure);
     }
-    struct figures figures = figures_of(settings, target, result);
+    struct figures figures = figures_of(settings, config, result);
     buffer_init(&text);
     if (settings->json)
         print_json(&figures, &text);
@@ -305,7 +302,7 @@ static enum exit_code bench(const struct bench_settings *settings, const char *s
     if (read_target(spec, &target, &failure) == ERROR_NONE &&
         probe_setup_init(&setup, &settings->scan, &console, &failure) == ERROR_NONE) {
         struct load_config config = config_of(settings, &setup, &target, &console);
-        code = measure(settings, &target, &config);
+        code = measure(settings, &config);
     } else {
         code = command_failed(&failure);
     }

@@ -205,8 +205,10 @@ void outputs_join(struct outputs *outputs, struct outputs_totals *totals) {
         struct sink_totals of_sink = {0};
         sink_runner_join(outputs->items[i].runner, &of_sink);
         outputs->items[i].sink = NULL;
-        if (of_sink.failure.code == ERROR_GONE)
+        if (of_sink.failure.code == ERROR_GONE) {
+            totals->left = true;
             continue;
+        }
         totals->records_lost += of_sink.records_lost;
         totals->failed |= of_sink.failure.code != ERROR_NONE;
     }

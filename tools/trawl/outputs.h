@@ -48,6 +48,7 @@ void outputs_abandon(struct outputs *outputs);
 struct outputs_totals {
     uint64_t records_lost;
     bool failed; /* one of them could not write everything; a reader that left is none */
+    bool left;   /* a reader left before it had everything */
 };
 
 /* The queues must be closed by the pool's end. */

@@ -7,6 +7,7 @@
 #include "engine/probe/caps.h"
 #include "engine/tls/grab.h"
 #include "engine/tls/handshake.h"
+#include "engine/tls/wire.h"
 #include "engine/x509/trust.h"
 #include "tools/trawl/machine.h"
 
@@ -61,6 +62,8 @@ static enum error choose_slots(struct probe_setup *setup, const struct scan_sett
     uint64_t descriptors = machine_raise_descriptors(), wanted = settings->concurrency;
 
     setup->workers = settings->workers ? (uint32_t)settings->workers : pool_default_workers();
+    if (wanted && wanted < setup->workers)
+        setup->workers = (uint32_t)wanted;
     uint64_t most = slots_of_worker(setup, descriptors);
     if (descriptors <= 2 * OTHER_DESCRIPTORS || most == 0)
         return failure_set(failure, ERROR_LIMIT,
@@ -71,7 +74,7 @@ static enum error choose_slots(struct probe_setup *setup, const struct scan_sett
         uint64_t workers = (wanted + most - 1) / most;
         setup->workers = (uint32_t)(workers < WORKERS_MAX ? workers : WORKERS_MAX);
     }
-    uint64_t slots = wanted ? (wanted + setup->workers - 1) / setup->workers : SLOTS_MAX;
+    uint64_t slots = wanted ? wanted / setup->workers : SLOTS_MAX;
     uint64_t memory = machine_available_memory() / 2 / setup->workers;
     uint64_t affordable = memory / SLOT_BYTES;
     if (!wanted && slots > affordable)
@@ -145,6 +148,35 @@ static enum error set_policy(struct judge_policy *policy, const struct scan_sett
     return error;
 }
 
+static enum error set_version(const char *text, const char *option, uint16_t *out,
+                              struct failure *failure) {
+    if (text && (!tls_version_by_name(slice_of(text), out) || *out < TLS_VERSION_TLS10))
+        return failure_set(failure, ERROR_USAGE, "%s '%s' is none of 1.0, 1.1, 1.2 and 1.3", option,
+                           text);
+    return ERROR_NONE;
+}
+
+static enum error set_client(struct probe_setup *setup, const struct scan_settings *settings,
+                             struct failure *failure) {
+    struct tls_client_options options = tls_client_options_default();
+    enum error error;
+
+    if ((error = set_version(settings->tls_min, "--tls-min", &options.version_min, failure)) ||
+        (error = set_version(settings->tls_max, "--tls-max", &options.version_max, failure)))
+        return error;
+    if (options.version_min > options.version_max)
+        return failure_set(failure, ERROR_USAGE, "--tls-min is above --tls-max");
+    if (settings->groups)
+        error = tls_client_options_groups(&options, slice_of(settings->groups), failure);
+    if (error == ERROR_NONE && settings->alpn)
+        error = tls_client_options_alpn(&options, slice_of(settings->alpn), failure);
+    if (error != ERROR_NONE)
+        return error;
+    setup->probe.client = setup->client = tls_client_new(&options);
+    return setup->client ? ERROR_NONE
+                         : failure_set(failure, ERROR_MEMORY, "no memory for the TLS client");
+}
+
 static enum error set_tls(struct probe_setup *setup, const struct scan_settings *settings,
                           struct failure *failure) {
     struct prober_settings *probe = &setup->probe;
@@ -153,13 +185,15 @@ static enum error set_tls(struct probe_setup *setup, const struct scan_settings 
         .random_share = settings->grab_share != 0,
     };
 
-    probe->client = setup->client = tls_client_new();
+    enum error error = set_client(setup, settings, failure);
+    if (error != ERROR_NONE)
+        return error;
     probe->profile = setup->profile = tls_grab_profile_new(&grab);
-    if (!setup->client || !setup->profile)
-        return failure_set(failure, ERROR_MEMORY, "no memory for the TLS client");
+    if (!setup->profile)
+        return failure_set(failure, ERROR_MEMORY, "no memory for the hello of a grab");
     if (settings->no_verify || probe->plan == PLAN_GRAB)
         return ERROR_NONE;
-    enum error error = trust_store_open(&setup->roots, settings->ca_file, failure);
+    error = trust_store_open(&setup->roots, settings->ca_file, failure);
     probe->roots = setup->roots;
     return error;
 }

@@ -15,7 +15,7 @@ struct scan_settings {
     uint64_t rate, max_per_host, max_per_network;
     const char *fields, *print;
     uint64_t concurrency, workers, seed;
-    const char *tls_min, *tls_max, *groups;
+    const char *tls_min, *tls_max, *groups, *alpn;
     const char *resolver, *ca_file, *warn, *critical, *stats;
     bool no_verify, allow_cn, gzip, append, quiet;
     uint64_t dns_timeout_ms, connect_timeout_ms, handshake_timeout_ms, timeout_ms;

@@ -272,6 +272,7 @@ static void join(struct sweep *sweep) {
     result->source_failed = feeder.failed;
     result->records_lost = outputs.records_lost;
     result->sink_failed = outputs.failed;
+    result->reader_left = outputs.left;
 }
 
 static enum error run(struct sweep *sweep, struct failure *failure) {
@@ -298,7 +299,8 @@ static enum error run(struct sweep *sweep, struct failure *failure) {
 
 static bool is_complete(const struct sweep_result *result) {
     return !result->interrupted && !result->source_failed && !result->sink_failed &&
-           !result->records_lost && !result->statistics.probe.outcomes[OUTCOME_CANCELLED];
+           !result->reader_left && !result->records_lost &&
+           !result->statistics.probe.outcomes[OUTCOME_CANCELLED];
 }
 
 enum error sweep_run(const struct scan_settings *settings, const struct option_list *specs,
@@ -316,7 +318,9 @@ enum error sweep_run(const struct scan_settings *settings, const struct option_l
     enum error error = set_up(sweep, failure);
     if (error == ERROR_NONE)
         error = run(sweep, failure);
-    if (error == ERROR_NONE && sweep->checkpoint && is_complete(result))
+    bool begun = error == ERROR_NONE;
+    if (sweep->checkpoint &&
+        (begun ? is_complete(result) : checkpoint_done_before(sweep->checkpoint) == 0))
         checkpoint_remove(sweep->checkpoint);
     tear_down(sweep);
     free(sweep);

@@ -13,7 +13,7 @@ struct sweep_result {
     uint64_t bad_lines, records_lost;
     uint64_t excluded, done_before; /* targets that were not probed */
     double seconds;
-    bool interrupted, source_failed, sink_failed;
+    bool interrupted, source_failed, sink_failed, reader_left;
 };
 
 /* Runs it; `specs` are the arguments that name targets. An error means that it could not begin. */

@@ -67,6 +67,7 @@ static void test_findings(void **state) {
         "client_certificate_requested",
         "chain_unreadable",
         "extension_unreadable",
+        "addresses_differ",
     };
 
     assert_int_equal(sizeof NAMES / sizeof NAMES[0], FINDING_COUNT);

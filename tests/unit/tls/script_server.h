@@ -100,9 +100,46 @@ static inline struct slice script_session_id(const struct script *script) {
     return (struct slice){script->transcript.ptr + 4 + 2 + 32 + 1, script->transcript.ptr[38]};
 }
 
-/* A TLS 1.3 ServerHello with an X25519 share, as a record in the flight; from here on script_seal
- * works. */
-static inline void script_server_hello13(struct script *script, const uint8_t share[32]) {
+/* Puts a message into the flight, in a record of its own, and into the transcript. */
+static inline void script_send(struct script *script, struct slice message) {
+    script_record(&script->flight, TLS_CONTENT_HANDSHAKE, message);
+    buffer_add_slice(&script->transcript, message);
+}
+
+/* A HelloRetryRequest for `group`. The client's second hello must then go to script_second_hello.
+ */
+static inline void script_retry(struct script *script, uint16_t group) {
+    static const uint8_t random[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11,
+                                       0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+                                       0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e,
+                                       0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+    const uint8_t extensions[] = {
+        0, 43, 0, 2, 3, 4, 0, 51, 0, 2, (uint8_t)(group >> 8), (uint8_t)group};
+    uint8_t digest[TLS13_HASH_MAX];
+    struct buffer message;
+
+    buffer_init(&message);
+    script_server_hello(&message, 0x0303, script->suite->id, random, script_session_id(script),
+                        (struct slice){extensions, sizeof extensions});
+    bool ok = tls13_hash(script->suite, buffer_slice(&script->transcript), digest);
+    assert(ok);
+    (void)ok;
+    script->transcript.len = 0;
+    script_message(&script->transcript, TLS_MESSAGE_MESSAGE_HASH,
+                   (struct slice){digest, script->suite->hash_bytes});
+    script_send(script, buffer_slice(&message));
+    buffer_deinit(&message);
+}
+
+static inline void script_second_hello(struct script *script, struct slice record) {
+    buffer_add_slice(&script->transcript, slice_from(record, TLS_RECORD_HEADER_BYTES));
+}
+
+/* A TLS 1.3 ServerHello with this share; `secret` is what it and the client's share make. From here
+ * on script_seal works. */
+static inline void script_server_hello13_of(struct script *script, struct slice session_id,
+                                            uint16_t group, struct slice share,
+                                            struct slice secret) {
     static const uint8_t random[32] = {7};
     struct buffer extensions, message;
     uint8_t digest[TLS13_HASH_MAX];
@@ -110,20 +147,27 @@ static inline void script_server_hello13(struct script *script, const uint8_t sh
 
     buffer_init(&extensions);
     buffer_init(&message);
-    buffer_add(&extensions, (const uint8_t[]){0, 43, 0, 2, 3, 4, 0, 51, 0, 36, 0, 29, 0, 32}, 14);
-    buffer_add(&extensions, share, 32);
-    script_server_hello(&message, 0x0303, script->suite->id, random, script_session_id(script),
+    buffer_add(&extensions, (const uint8_t[]){0, 43, 0, 2, 3, 4, 0, 51}, 8);
+    script_u16(&extensions, 4 + share.len);
+    script_u16(&extensions, group);
+    script_u16(&extensions, share.len);
+    buffer_add_slice(&extensions, share);
+    script_server_hello(&message, 0x0303, script->suite->id, random, session_id,
                         buffer_slice(&extensions));
-    script_record(&script->flight, TLS_CONTENT_HANDSHAKE, buffer_slice(&message));
-    buffer_add_slice(&script->transcript, buffer_slice(&message));
+    script_send(script, buffer_slice(&message));
     bool ok = tls13_derived_init(&derived) &&
               tls13_hash(script->suite, buffer_slice(&script->transcript), digest) &&
-              tls13_server_keys(script->suite, &derived, (struct slice){share, 32}, digest,
-                                &script->keys);
+              tls13_server_keys(script->suite, &derived, secret, digest, &script->keys);
     assert(ok);
     (void)ok;
     buffer_deinit(&extensions);
     buffer_deinit(&message);
+}
+
+/* The same with an X25519 share for a grab, whose share makes it the secret. */
+static inline void script_server_hello13(struct script *script, const uint8_t share[32]) {
+    struct slice bytes = {share, 32};
+    script_server_hello13_of(script, script_session_id(script), TLS_GROUP_X25519, bytes, bytes);
 }
 
 /* A sealed record of this inner content type with `padding` zeroes behind it. */

@@ -1,82 +1,5 @@
 /* The BoringSSL handshake against BoringSSL's server in memory. */
-#include "engine/tls/handshake.h"
-
-#include "tests/unit/tls/memory_server.h"
-
-#include <openssl/err.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-struct run {
-    struct tls_client *client;
-    struct tls_handshake handshake;
-    struct test_chain chain;
-    SSL_CTX *context;
-    struct buffer sent, flight;
-};
-
-static void run_init(struct run *run, bool rsa, size_t count, size_t padding, uint16_t version,
-                     const char *groups) {
-    memset(run, 0, sizeof *run);
-    buffer_init(&run->sent);
-    buffer_init(&run->flight);
-    run->client = tls_client_new();
-    assert_non_null(run->client);
-    test_chain_init(&run->chain, rsa, count, padding);
-    run->context = test_server_context(&run->chain, groups, version);
-    assert_true(
-        tls_handshake_start(&run->handshake, run->client, slice_of("www.example.org"), &run->sent));
-}
-
-static void run_deinit(struct run *run) {
-    assert_int_equal(ERR_peek_error(), 0);
-    tls_handshake_end(&run->handshake);
-    SSL_CTX_free(run->context);
-    test_chain_deinit(&run->chain);
-    tls_client_free(run->client);
-    buffer_deinit(&run->sent);
-    buffer_deinit(&run->flight);
-    ERR_clear_error();
-}
-
-static enum tls_status feed(struct run *run, const void *bytes, size_t len, size_t piece) {
-    enum tls_status status = TLS_MORE;
-    for (size_t at = 0; at < len && status == TLS_MORE; at += piece)
-        status = tls_handshake_feed(
-            &run->handshake,
-            (struct slice){(const uint8_t *)bytes + at, len - at < piece ? len - at : piece},
-            &run->sent);
-    return status;
-}
-
-static enum tls_status converse(struct run *run, size_t piece) {
-    struct test_server server;
-    enum tls_status status = TLS_MORE;
-    test_server_init(&server, run->context);
-    for (int turn = 0; turn < 8 && status == TLS_MORE; turn++) {
-        run->flight.len = 0;
-        test_server_answer(&server, &run->sent, &run->flight);
-        ERR_clear_error(); /* the server's */
-        status = feed(run, run->flight.ptr, run->flight.len, piece);
-    }
-    test_server_deinit(&server);
-    return status;
-}
-
-static void assert_chain_seen(const struct run *run) {
-    const struct tls_observation *seen = &run->handshake.seen;
-    size_t held =
-        run->chain.count < LIMIT_CHAIN_CERTIFICATES ? run->chain.count : LIMIT_CHAIN_CERTIFICATES;
-    assert_int_equal(seen->certificates_sent, run->chain.count);
-    assert_int_equal(seen->certificate_count, held);
-    for (size_t i = 0; i < held; i++) {
-        const CRYPTO_BUFFER *sent = run->chain.certificates[i];
-        assert_true(slice_equal(seen->certificates[i],
-                                (struct slice){CRYPTO_BUFFER_data(sent), CRYPTO_BUFFER_len(sent)}));
-    }
-}
+#include "tests/unit/tls/handshake_run.h"
 
 static void check_version(uint16_t version, bool rsa, size_t piece) {
     static const uint8_t scts[] = {0, 8, 0, 2, 1, 2, 0, 2, 3, 4}, ocsp[] = {1};
@@ -84,9 +7,9 @@ static void check_version(uint16_t version, bool rsa, size_t piece) {
     run_init(&run, rsa, 3, 0, version, "P-384");
     assert_true(SSL_CTX_set_signed_cert_timestamp_list(run.context, scts, sizeof scts));
     assert_true(SSL_CTX_set_ocsp_response(run.context, ocsp, sizeof ocsp));
-    assert_int_equal(converse(&run, piece), TLS_DONE);
+    assert_int_equal(run_converse(&run, piece), TLS_DONE);
     const struct tls_observation *seen = &run.handshake.seen;
-    assert_chain_seen(&run);
+    run_assert_chain(&run);
     assert_int_equal(seen->version, version);
     assert_int_not_equal(seen->cipher, 0);
     assert_int_equal(seen->group, SSL_CURVE_SECP384R1);
@@ -115,10 +38,10 @@ static void test_client_certificate(void **state) {
         run_init(&run, true, 2, 0, version, NULL);
         SSL_CTX_set_custom_verify(run.context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                                   NULL);
-        enum tls_status status = converse(&run, 7);
+        enum tls_status status = run_converse(&run, 7);
         /* TLS 1.3 is finished for the client before the server minds. */
         assert_int_equal(status, version == TLS1_3_VERSION ? TLS_DONE : TLS_ALERT);
-        assert_chain_seen(&run);
+        run_assert_chain(&run);
         assert_true(run.handshake.seen.client_certificate_requested);
         assert_true(run.handshake.seen.key_proven);
         assert_int_equal(run.handshake.seen.version, version);
@@ -131,11 +54,11 @@ static void test_too_many_certificates(void **state) {
     (void)state;
     struct run run;
     run_init(&run, true, 20, 0, TLS1_3_VERSION, NULL);
-    assert_int_equal(converse(&run, 1000), TLS_DONE);
-    assert_chain_seen(&run);
+    assert_int_equal(run_converse(&run, 1000), TLS_DONE);
+    run_assert_chain(&run);
     run_deinit(&run);
     run_init(&run, true, 30, 5000, TLS1_2_VERSION, NULL);
-    assert_int_equal(converse(&run, 1000), TLS_TOO_LARGE);
+    assert_int_equal(run_converse(&run, 1000), TLS_TOO_LARGE);
     run_deinit(&run);
 }
 
@@ -143,7 +66,7 @@ static void check_bytes(const void *bytes, size_t len, enum tls_status expected)
     for (size_t piece = 1; piece <= len; piece++) {
         struct run run;
         run_init(&run, false, 1, 0, TLS1_3_VERSION, NULL);
-        assert_int_equal(feed(&run, bytes, len, piece), expected);
+        assert_int_equal(run_feed(&run, bytes, len, piece), expected);
         assert_non_null(tls_handshake_reason(&run.handshake));
         assert_int_equal(tls_handshake_feed(&run.handshake, slice_of("x"), &run.sent), expected);
         if (expected == TLS_ALERT) {
@@ -172,7 +95,7 @@ static void test_refused_version(void **state) {
     hello[45] = 0x0a;
     struct run run;
     run_init(&run, false, 1, 0, TLS1_3_VERSION, NULL);
-    assert_int_equal(feed(&run, hello, sizeof hello, 1), TLS_REFUSED);
+    assert_int_equal(run_feed(&run, hello, sizeof hello, 1), TLS_REFUSED);
     assert_int_equal(run.handshake.seen.version, SSL3_VERSION);
     assert_int_equal(run.handshake.seen.cipher, 0x0a);
     assert_string_equal(tls_handshake_reason(&run.handshake), "UNSUPPORTED_PROTOCOL");
@@ -193,7 +116,7 @@ static void test_unparsable(void **state) {
     memcpy(flight + 51, rubbish, sizeof rubbish);
     struct run run;
     run_init(&run, false, 1, 0, TLS1_3_VERSION, NULL);
-    assert_int_equal(feed(&run, flight, sizeof flight, 1), TLS_REFUSED);
+    assert_int_equal(run_feed(&run, flight, sizeof flight, 1), TLS_REFUSED);
     assert_int_equal(run.handshake.seen.certificate_count, 1);
     assert_int_equal(run.handshake.seen.certificates[0].len, 3);
     assert_int_equal(run.handshake.seen.version, TLS1_2_VERSION);
