@@ -2,6 +2,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/quote.h"
+#include "engine/starttls/dialogue.h"
 
 #include <stdlib.h>
 
@@ -12,7 +13,8 @@ static int tls_by_name(struct slice name, uint16_t *default_port) {
     return 0;
 }
 
-const struct protocol_lookup protocol_lookup_tls = {tls_by_name};
+const struct protocol_lookup protocol_lookup_tls = {tls_by_name, NULL};
+const struct protocol_lookup protocol_lookup_all = {dialogue_by_name, dialogue_by_port};
 
 /* One bit for each protocol and port. */
 enum { SEEN_BYTES = 256 * 65536 / 8 };
@@ -58,9 +60,9 @@ static bool port_number(struct slice text, uint64_t *out) {
     return slice_to_u64(text, 65535, out) && *out != 0;
 }
 
-/* PORT or PORT-PORT behind the protocol, when there is one. */
+/* PORT or PORT-PORT behind the protocol; -1 for the one that usually listens there. */
 static enum error parse_numbers(struct parser *parser, struct slice item, struct slice numbers,
-                                uint8_t protocol) {
+                                int protocol) {
     const uint8_t *dash = numbers.len ? memchr(numbers.ptr, '-', numbers.len) : NULL;
     size_t first_len = dash ? (size_t)(dash - numbers.ptr) : numbers.len;
     uint64_t first, last;
@@ -72,7 +74,8 @@ static enum error parse_numbers(struct parser *parser, struct slice item, struct
     if (last < first)
         return item_failure(parser, item, "the range ends before it starts");
     for (uint64_t port = first; port <= last; port++) {
-        enum error error = add(parser, protocol, (uint16_t)port);
+        uint8_t usual = protocol_of_port(parser->protocols, (uint16_t)port);
+        enum error error = add(parser, protocol < 0 ? usual : (uint8_t)protocol, (uint16_t)port);
         if (error)
             return error;
     }
@@ -83,7 +86,7 @@ static enum error parse_item(struct parser *parser, struct slice item) {
     if (!item.len)
         return item_failure(parser, item, "an empty item");
     if (item.ptr[0] >= '0' && item.ptr[0] <= '9')
-        return parse_numbers(parser, item, item, 0);
+        return parse_numbers(parser, item, item, -1);
 
     const uint8_t *colon = memchr(item.ptr, ':', item.len);
     size_t name_len = colon ? (size_t)(colon - item.ptr) : item.len;
@@ -93,7 +96,7 @@ static enum error parse_item(struct parser *parser, struct slice item) {
         return item_failure(parser, item, "no port and no known protocol");
     if (!colon)
         return add(parser, (uint8_t)protocol, default_port);
-    return parse_numbers(parser, item, slice_from(item, name_len + 1), (uint8_t)protocol);
+    return parse_numbers(parser, item, slice_from(item, name_len + 1), protocol);
 }
 
 enum error ports_parse(struct port_list *out, struct slice text,

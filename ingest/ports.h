@@ -10,10 +10,17 @@
  * when there is none of that name. Ingest knows protocols only through this. */
 struct protocol_lookup {
     int (*by_name)(struct slice name, uint16_t *default_port);
+    /* The protocol that usually listens on a port; NULL where every port means plain TLS. */
+    uint8_t (*by_port)(uint16_t port);
 };
 
-/* The table that knows plain TLS and nothing else: "tls", index 0, port 443. */
-extern const struct protocol_lookup protocol_lookup_tls;
+/* The table that knows plain TLS and nothing else ("tls", index 0, port 443), and that of
+ * engine/starttls/dialogues.c. */
+extern const struct protocol_lookup protocol_lookup_tls, protocol_lookup_all;
+
+static inline uint8_t protocol_of_port(const struct protocol_lookup *protocols, uint16_t port) {
+    return protocols->by_port ? protocols->by_port(port) : 0;
+}
 
 struct port_choice {
     uint16_t port;
@@ -25,7 +32,8 @@ struct port_list {
     uint32_t count; /* 1 to LIMIT_PORTS */
 };
 
-/* Comma-separated items: PORT, PORT-PORT, PROTOCOL:PORT, PROTOCOL:PORT-PORT or PROTOCOL (its usual
+/* Comma-separated items: PORT and PORT-PORT (each with the protocol that usually listens there),
+ * PROTOCOL:PORT, PROTOCOL:PORT-PORT or PROTOCOL (its usual
  * port). What is named twice counts once. A failure names the item and its position. */
 enum error ports_parse(struct port_list *out, struct slice text,
                        const struct protocol_lookup *protocols, struct failure *failure)

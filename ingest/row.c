@@ -149,6 +149,8 @@ static enum error set_cells(const struct slice cells[COLUMN_COUNT],
         error = set_server_name(spec, cells[COLUMN_SNI], failure);
     if (!error && cells[COLUMN_PORT].len)
         error = set_port(spec, cells[COLUMN_PORT], failure);
+    if (!error && spec->target.port && !spec->target.protocol)
+        spec->target.protocol = protocol_of_port(context->protocols, spec->target.port);
     if (!error && cells[COLUMN_PROTOCOL].len)
         error = set_protocol(spec, context, cells[COLUMN_PROTOCOL], failure);
     return error;

@@ -204,5 +204,8 @@ enum error target_parse(struct slice text, const struct protocol_lookup *protoco
     struct slice scheme, rest;
     if (split(text, ':', &scheme, &rest) && rest.len >= 2 && memcmp(rest.ptr, "//", 2) == 0)
         return set_url(out, scheme, slice_from(rest, 2), protocols, failure);
-    return set_host(out, text, failure);
+    enum error error = set_host(out, text, failure);
+    if (out->port)
+        out->protocol = protocol_of_port(protocols, out->port);
+    return error;
 }

@@ -13,13 +13,20 @@ static int64_t span_us(uint64_t from_ns, uint64_t to_ns) {
 }
 
 static struct probe_timing timing_of(const struct slot *slot, uint64_t now_ns) {
+    bool dialogue = slot->conversing_ns && slot->target.protocol != 0;
+    uint64_t tls_ns = slot->tls_ns;
+
     return (struct probe_timing){
         .dns_us = slot->dns_ns ? span_us(slot->started_ns, slot->dns_ns) : -1,
         .connect_us = slot->connected_ns ? span_us(slot->connect_ns, slot->connected_ns) : -1,
-        .starttls_us = -1,
-        .handshake_us = slot->conversing_ns ? span_us(slot->conversing_ns, now_ns) : -1,
+        .starttls_us = dialogue ? span_us(slot->conversing_ns, tls_ns ? tls_ns : now_ns) : -1,
+        .handshake_us = span_us(tls_ns, now_ns),
         .total_us = span_us(slot->started_ns, now_ns),
     };
+}
+
+static bool in_the_clear(const struct slot *slot) {
+    return slot->conversation && slot->conversation->phase == CONVERSATION_DIALOGUE;
 }
 
 static enum stage stage_of(const struct slot *slot, enum outcome outcome) {
@@ -34,7 +41,7 @@ static enum stage stage_of(const struct slot *slot, enum outcome outcome) {
     case SLOT_PAUSED:
         return STAGE_CONNECT;
     default:
-        return STAGE_HANDSHAKE;
+        return in_the_clear(slot) ? STAGE_STARTTLS : STAGE_HANDSHAKE;
     }
 }
 
@@ -94,9 +101,8 @@ static void join_words(const struct slot *slot, bool certificate, enum outcome *
 
 void attempt_report(struct prober *prober, struct slot *slot, enum outcome outcome,
                     const char *error, bool last) {
-    const struct tls_observation *seen = slot->conversation && slot->conversation->open
-                                             ? conversation_seen(slot->conversation)
-                                             : NULL;
+    const struct tls_observation *seen =
+        slot->conversation ? conversation_seen(slot->conversation) : NULL;
     bool certificate = seen && seen->certificate_count;
     char words[LIMIT_ERROR_TEXT_BYTES];
 
@@ -145,7 +151,7 @@ void attempt_finish(struct prober *prober, struct slot *slot, enum outcome outco
         slot->address_at++;
         slot->further = true;
         slot->attempt = slot->pauses = 0;
-        slot->fallback = false;
+        slot->fallback = slot->without_alpn = false;
         slot->plan = (uint8_t)prober->settings->plan;
         slot_restart_clock(prober, slot);
     }
@@ -153,6 +159,12 @@ void attempt_finish(struct prober *prober, struct slot *slot, enum outcome outco
         slot_release(prober, slot);
     else
         slot_close(prober, slot);
+}
+
+/* Connects once more, to the same address and on the same terms but for what the caller changes. */
+static void try_again(struct prober *prober, struct slot *slot) {
+    slot->again = true;
+    slot_close(prober, slot);
 }
 
 void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcome outcome,
@@ -166,67 +178,29 @@ void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcom
         return;
     }
     slot->address_at++;
-    slot->again = true;
-    slot_close(prober, slot);
+    try_again(prober, slot);
 }
 
-static bool worth_a_grab(const struct slot *slot, enum tls_status status) {
-    return slot->plan == PLAN_HANDSHAKE &&
-           conversation_seen(slot->conversation)->certificate_count == 0 &&
-           (status == TLS_ALERT || status == TLS_REFUSED || status == TLS_BROKEN);
-}
+void attempt_conversed(struct prober *prober, struct slot *slot) {
+    const struct conversation *conversation = slot->conversation;
+    enum outcome outcome = conversation_outcome(conversation);
+    char words[LIMIT_ERROR_TEXT_BYTES];
 
-static enum outcome outcome_of_status(enum tls_status status) {
-    switch (status) {
-    case TLS_DONE:
-        return OUTCOME_OK;
-    case TLS_ALERT:
-        return OUTCOME_TLS_ALERT;
-    case TLS_TOO_LARGE:
-        return OUTCOME_TOO_LARGE;
-    case TLS_NOT_TLS:
-        return OUTCOME_PROTOCOL_ERROR;
-    default:
-        return OUTCOME_TLS_FAILED;
-    }
-}
-
-static const char *words_of_status(const struct slot *slot, enum tls_status status) {
-    const char *reason = conversation_reason(slot->conversation), *alert;
-
-    switch (status) {
-    case TLS_DONE:
-        return "";
-    case TLS_ALERT:
-        alert = tls_alert_name(conversation_seen(slot->conversation)->alert);
-        return alert ? alert : "an alert without a name";
-    case TLS_TOO_LARGE:
-        return "the server sent more than any real server does";
-    case TLS_NOT_TLS:
-        return "the server does not speak TLS";
-    case TLS_REFUSED:
-        return reason ? reason : "the server chose what cannot be spoken here";
-    case TLS_NO_MEMORY:
-        return "no memory for the conversation";
-    default:
-        return reason ? reason : "the server breaks the rules of TLS";
-    }
-}
-
-void attempt_conversed(struct prober *prober, struct slot *slot, enum tls_status status) {
-    enum outcome outcome = outcome_of_status(status);
-    const char *words = words_of_status(slot, status);
-
-    if (!worth_a_grab(slot, status) || prober->cancelling) {
+    conversation_words(conversation, words);
+    if (prober->cancelling || !conversation_was_refused(conversation) ||
+        slot->plan != PLAN_HANDSHAKE) {
         attempt_finish(prober, slot, outcome, words);
         return;
     }
-    slot->first_outcome = (uint8_t)outcome;
-    snprintf(slot->first_error, sizeof slot->first_error, "%s", words);
-    slot->fallback = true;
-    slot->plan = PLAN_GRAB;
-    slot->again = true;
-    slot_close(prober, slot);
+    if (conversation_refused_alpn(conversation)) {
+        slot->without_alpn = true;
+    } else {
+        slot->first_outcome = (uint8_t)outcome;
+        snprintf(slot->first_error, sizeof slot->first_error, "%.150s", words);
+        slot->fallback = true;
+        slot->plan = PLAN_GRAB;
+    }
+    try_again(prober, slot);
 }
 
 enum outcome outcome_of_errno(int error) {

@@ -34,22 +34,29 @@ static void on_received(struct prober *prober, struct slot *slot, const struct i
                        error_text((enum error)event->error));
         return;
     }
+    struct conversation *conversation = slot->conversation;
+    bool in_the_clear = conversation->phase == CONVERSATION_DIALOGUE;
     if (event->bytes.len == 0) {
-        attempt_finish(prober, slot, OUTCOME_TLS_FAILED, "the server closed the connection");
+        attempt_finish(prober, slot, in_the_clear ? OUTCOME_PROTOCOL_ERROR : OUTCOME_TLS_FAILED,
+                       "the server closed the connection");
         return;
     }
     prober_count(&prober->statistics.bytes_received, event->bytes.len);
-    enum tls_status status =
-        conversation_feed(slot->conversation, event->bytes, prober_output(prober));
-    if (prober->out.len >
-        SEND_MAX) /* the second hello, with the cookie of a server that means ill */
-        status = TLS_TOO_LARGE;
-    else if (prober->out.len)
+    enum conversation_status status =
+        conversation_feed(conversation, event->bytes, prober_output(prober));
+    if (prober->out.len > SEND_MAX) { /* the second hello, with the cookie of one who means ill */
+        attempt_finish(prober, slot, OUTCOME_TOO_LARGE, "the server asks for too large an answer");
+        return;
+    }
+    if (prober->out.len)
         io_send(prober->io, slot_index(prober, slot), buffer_slice(&prober->out));
-    if (status == TLS_MORE)
-        io_receive(prober->io, slot_index(prober, slot));
-    else
-        attempt_conversed(prober, slot, status);
+    if (status == CONVERSATION_OVER) {
+        attempt_conversed(prober, slot);
+        return;
+    }
+    io_receive(prober->io, slot_index(prober, slot));
+    if (in_the_clear && conversation->phase == CONVERSATION_TLS)
+        slot_begin_tls(prober, slot);
 }
 
 void prober_on_event(void *owner, const struct io_event *event) {
@@ -66,7 +73,7 @@ void prober_on_event(void *owner, const struct io_event *event) {
         on_received(prober, slot, event);
     else if (event->kind == IO_SEND_FAILED && slot->state == SLOT_CONVERSING)
         attempt_finish(prober, slot, outcome_of_errno(event->error ? event->error : EPIPE),
-                       "the hello could not be sent");
+                       "what was to be said could not be sent");
     else if (event->kind == IO_CLOSED)
         slot_closed(prober, slot);
 }
@@ -93,7 +100,8 @@ void prober_on_expired(void *owner, struct wheel_timer *timer) {
         break;
     case SLOT_CONVERSING:
         attempt_finish(prober, slot, OUTCOME_TIMEOUT,
-                       "the server did not finish its flight in time");
+                       slot->tls_ns ? "the server did not finish its flight in time"
+                                    : "the server did not agree to TLS in time");
         break;
     case SLOT_FREE:
     case SLOT_CLOSING:

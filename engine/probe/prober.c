@@ -117,21 +117,51 @@ static enum error open_resolver(struct prober *prober, struct failure *failure) 
     return resolver_open(&prober->resolver, &config, failure);
 }
 
-/* Pages of conversations are mapped here and touched when they are first used. */
+/* Pages are mapped here, and touched when they are first used. NULL when there is no memory. */
+static void *map_pages(size_t bytes) {
+    void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return map == MAP_FAILED ? NULL : map;
+}
+
+static void unmap_pages(void *map, size_t bytes) {
+    if (map)
+        munmap(map, bytes);
+}
+
+static bool make_conversations(struct prober *prober) {
+    size_t count = prober->settings->conversations;
+
+    prober->conversations = map_pages(count * sizeof(struct conversation));
+    prober->dialogues = map_pages(count * sizeof(struct dialogue_state));
+    prober->storages = map_pages(count * TLS_GRAB_STORAGE_BYTES);
+    if (!prober->conversations || !prober->dialogues || !prober->storages)
+        return false;
+    for (size_t i = count; i-- > 0;) {
+        struct conversation *conversation = &prober->conversations[i];
+        conversation->dialogue = &prober->dialogues[i];
+        conversation->storage = prober->storages + i * TLS_GRAB_STORAGE_BYTES;
+        conversation->next_free = prober->free_conversations;
+        prober->free_conversations = conversation;
+    }
+    return true;
+}
+
+static void free_conversations(struct prober *prober) {
+    size_t count = prober->settings->conversations;
+
+    unmap_pages(prober->conversations, count * sizeof(struct conversation));
+    unmap_pages(prober->dialogues, count * sizeof(struct dialogue_state));
+    unmap_pages(prober->storages, count * TLS_GRAB_STORAGE_BYTES);
+}
+
 static bool make_slabs(struct prober *prober) {
     const struct prober_settings *settings = prober->settings;
-    void *map = mmap(NULL, settings->conversations * sizeof(struct conversation),
-                     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    prober->conversations = map == MAP_FAILED ? NULL : map;
     prober->slots = calloc(settings->slots, sizeof *prober->slots);
     prober->reserve = malloc(RESERVE_BYTES);
-    if (!prober->conversations || !prober->slots || !prober->reserve)
+    if (!prober->slots || !prober->reserve || !make_conversations(prober))
         return false;
-    for (uint32_t i = settings->conversations; i-- > 0;) {
-        prober->conversations[i].next_free = prober->free_conversations;
-        prober->free_conversations = &prober->conversations[i];
-    }
     for (uint32_t i = settings->slots; i-- > 0;) {
         prober->slots[i].next = prober->free_slots;
         prober->free_slots = &prober->slots[i];
@@ -176,9 +206,7 @@ void prober_close(struct prober *prober) {
     if (prober->io)
         io_close(prober->io);
     trust_checker_free(prober->trust);
-    if (prober->conversations)
-        munmap(prober->conversations,
-               prober->settings->conversations * sizeof(struct conversation));
+    free_conversations(prober);
     free(prober->slots);
     free(prober->reserve);
     buffer_deinit(&prober->out);

@@ -34,7 +34,8 @@ struct prober_settings {
     uint64_t connect_interval_ns;       /* between two connections of one worker; 0 for no pace */
     struct caps *caps;                  /* counted by all workers together; NULL for none */
     const struct address_set *excluded; /* that no name may lead to; NULL for none */
-    uint32_t dns_timeout_ms, connect_timeout_ms, handshake_timeout_ms, total_timeout_ms;
+    uint32_t dns_timeout_ms, connect_timeout_ms, starttls_timeout_ms, handshake_timeout_ms,
+        total_timeout_ms;
     bool all_addresses; /* probe every address of a name, not the first that answers */
     bool allow_common_name;
     bool prefer_v4;

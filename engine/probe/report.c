@@ -1,5 +1,6 @@
 #include "engine/probe/report.h"
 
+#include "engine/starttls/dialogue.h"
 #include "engine/tls/wire.h"
 #include "engine/x509/name_match.h"
 #include "engine/x509/trust.h"
@@ -25,7 +26,7 @@ static void fill_target(struct probe_record *record, const struct report *report
     }
     record->address = report->address;
     record->port = target->port;
-    record->protocol = slice_of("tls");
+    record->protocol = slice_of(dialogues[target->protocol]->name);
     struct address *addresses =
         report->address_count ? arena_take(arena, report->address_count * sizeof *report->addresses)
                               : NULL;

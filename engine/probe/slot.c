@@ -43,9 +43,10 @@ void slot_begin(struct prober *prober, struct slot *slot, const struct target *t
     slot->conversation = NULL;
     slot->started_ns = prober->io->now_ns;
     slot->started_ms = prober->io->unix_ms;
-    slot->dns_ns = slot->connect_ns = slot->connected_ns = slot->conversing_ns = 0;
+    slot->dns_ns = slot->connect_ns = slot->connected_ns = slot->conversing_ns = slot->tls_ns = 0;
     slot->address_count = slot->address_at = slot->attempt = slot->pauses = 0;
     slot->again = slot->further = slot->fallback = slot->has_first = false;
+    slot->without_alpn = false;
     slot->plan = (uint8_t)prober->settings->plan;
     slot_restart_clock(prober, slot);
 }
@@ -103,7 +104,7 @@ void slot_connect(struct prober *prober, struct slot *slot) {
     slot->again = false;
     slot->attempt++;
     slot->connect_ns = prober->io->now_ns;
-    slot->connected_ns = slot->conversing_ns = 0;
+    slot->connected_ns = slot->conversing_ns = slot->tls_ns = 0;
     prober_count(&prober->statistics.connections, 1);
     rate_take(&prober->rate, prober->io->now_ns);
     io_connect(prober->io, slot_index(prober, slot), &slot->address, slot->target.port);
@@ -140,13 +141,28 @@ static void converse(struct prober *prober, struct slot *slot) {
     slot->conversation = conversation;
     slot_enter(slot, SLOT_CONVERSING);
     slot->conversing_ns = prober->io->now_ns;
-    if (!conversation_start(conversation, prober->settings, (enum plan)slot->plan,
-                            target_name(&slot->target), &prober->random, prober_output(prober))) {
-        attempt_finish(prober, slot, OUTCOME_TLS_FAILED, "no memory for the hello");
+    const struct conversation_terms terms = {
+        .settings = prober->settings,
+        .target = &slot->target,
+        .random = &prober->random,
+        .plan = (enum plan)slot->plan,
+        .without_alpn = slot->without_alpn,
+    };
+    if (conversation_start(conversation, &terms, prober_output(prober)) == CONVERSATION_OVER) {
+        attempt_conversed(prober, slot);
         return;
     }
-    io_send(prober->io, slot_index(prober, slot), buffer_slice(&prober->out));
+    if (prober->out.len)
+        io_send(prober->io, slot_index(prober, slot), buffer_slice(&prober->out));
     io_receive(prober->io, slot_index(prober, slot));
+    if (conversation->phase == CONVERSATION_TLS)
+        slot_begin_tls(prober, slot);
+    else
+        slot_arm(prober, slot, prober->settings->starttls_timeout_ms);
+}
+
+void slot_begin_tls(struct prober *prober, struct slot *slot) {
+    slot->tls_ns = prober->io->now_ns;
     slot_arm(prober, slot, prober->settings->handshake_timeout_ms);
 }
 

@@ -35,7 +35,7 @@ struct slot {
     struct address *addresses; /* heap, of a resolved name; NULL for an address target */
     struct address address;    /* the one that is probed */
     struct target target;
-    uint64_t started_ns, hard_ns, dns_ns, connect_ns, connected_ns, conversing_ns;
+    uint64_t started_ns, hard_ns, dns_ns, connect_ns, connected_ns, conversing_ns, tls_ns;
     int64_t started_ms;
     uint32_t lookup; /* tells late DNS answers from current ones */
     uint16_t address_count, address_at, attempt, pauses;
@@ -45,11 +45,12 @@ struct slot {
     bool again;               /* closing, to connect once more */
     bool further;             /* a record of this target is out already */
     bool fallback;            /* a grab after a handshake that failed */
+    bool without_alpn;        /* the server has refused the offer */
     bool counted;             /* by the caps, until the connection is closed */
     bool has_first;           /* first_sha256 is set */
     uint8_t first_sha256[32]; /* under all_addresses: the certificate of the first that had one */
     bool paced;               /* held by the pace */
-    char first_error[96];
+    char first_error[160];
 };
 
 struct prober {
@@ -66,6 +67,8 @@ struct prober {
     struct slot *slots, *free_slots;
     struct slot *waiting, **waiting_end;
     struct conversation *conversations, *free_conversations;
+    struct dialogue_state *dialogues; /* of the conversations, as are the storages */
+    uint8_t *storages;
     uint32_t busy, waiting_count, paused, held, paced; /* `paced` of those held */
     bool cancelling;
     struct prober_statistics statistics; /* written with prober_count, read with __atomic_load_n */
@@ -110,6 +113,9 @@ void slot_pause(struct prober *prober, struct slot *slot);
 void slot_converse_or_wait(struct prober *prober, struct slot *slot);
 void slots_serve_waiting(struct prober *prober);
 
+/* TLS begins, at once or after the dialogue: its own deadline runs from here. */
+void slot_begin_tls(struct prober *prober, struct slot *slot);
+
 /* Ends the connection; then the slot connects again or is free. */
 void slot_close(struct prober *prober, struct slot *slot);
 void slot_closed(struct prober *prober, struct slot *slot);
@@ -127,8 +133,8 @@ void attempt_finish(struct prober *prober, struct slot *slot, enum outcome outco
 void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcome outcome,
                            const char *error);
 
-/* The conversation is over: a record, or a grab where the handshake was refused. */
-void attempt_conversed(struct prober *prober, struct slot *slot, enum tls_status status);
+/* The conversation is over: a record, or once more where another hello may do. */
+void attempt_conversed(struct prober *prober, struct slot *slot);
 
 /* The record alone; `last` when no other of its target will follow. */
 void attempt_report(struct prober *prober, struct slot *slot, enum outcome outcome,

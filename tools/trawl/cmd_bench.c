@@ -107,12 +107,12 @@ static enum error read_target(const char *spec, struct target *target, struct fa
     struct port_list ports;
     struct source *source;
     struct target second;
-    enum error error = ports_parse(&ports, slice_of("443"), &protocol_lookup_tls, failure);
+    enum error error = ports_parse(&ports, slice_of("443"), &protocol_lookup_all, failure);
 
     if (error != ERROR_NONE)
         return error;
     struct source_context context = {
-        .ports = &ports, .protocols = &protocol_lookup_tls, .stop_fd = -1};
+        .ports = &ports, .protocols = &protocol_lookup_all, .stop_fd = -1};
     error = source_open(&source, &context, spec, failure);
     if (error == ERROR_NONE) {
         struct failure none;

@@ -1,4 +1,5 @@
 #include "engine/record/encoder.h"
+#include "engine/starttls/dialogue.h"
 #include "ingest/format.h"
 #include "ingest/source.h"
 #include "sinks/sink.h"
@@ -24,6 +25,17 @@ static void list_sources(struct buffer *out) {
                           sources[i]->example);
 }
 
+static void list_protocols(struct buffer *out) {
+    for (uint32_t i = 0; i < dialogue_count; i++) {
+        const struct dialogue *dialogue = dialogues[i];
+        buffer_add_format(out, "%-12s %-44s -p %s or %u", dialogue->name, dialogue->summary,
+                          dialogue->name, dialogue->port);
+        for (size_t k = 0; k < DIALOGUE_PORTS && dialogue->ports[k]; k++)
+            buffer_add_format(out, ", %u", dialogue->ports[k]);
+        buffer_add_text(out, "\n");
+    }
+}
+
 static void list_inputs(struct buffer *out) {
     for (size_t i = 0; formats[i]; i++)
         buffer_add_format(out, "%-10s %-40s %s\n", formats[i]->name, formats[i]->summary,
@@ -45,8 +57,8 @@ static const struct {
     const char *name;
     void (*list)(struct buffer *out);
 } lists[] = {
-    {"fields", list_fields}, {"sources", list_sources},   {"inputs", list_inputs},
-    {"sinks", list_sinks},   {"encoders", list_encoders},
+    {"fields", list_fields},       {"sources", list_sources}, {"inputs", list_inputs},
+    {"protocols", list_protocols}, {"sinks", list_sinks},     {"encoders", list_encoders},
 };
 
 static void help(struct buffer *out) {
@@ -54,6 +66,7 @@ static void help(struct buffer *out) {
                          "  fields    of a record, for --fields\n"
                          "  sources   where targets come from\n"
                          "  inputs    formats of lists, for --input-format\n"
+                         "  protocols which are asked to go on in TLS\n"
                          "  sinks     where records go, for -o\n"
                          "  encoders  formats of records, for --format\n");
 }
@@ -68,13 +81,14 @@ static enum exit_code run(int argc, char *const argv[]) {
             command_print(&text);
             return EXIT_DONE;
         }
-    fprintf(stderr, "trawl: list what? One of: fields, sources, inputs, sinks, encoders\n");
+    fprintf(stderr,
+            "trawl: list what? One of: fields, sources, inputs, protocols, sinks, encoders\n");
     return EXIT_USAGE;
 }
 
 const struct command command_list = {
     .name = "list",
-    .summary = "tables: fields, sources, inputs, sinks, encoders",
+    .summary = "tables: fields, sources, inputs, protocols, sinks, encoders",
     .run = run,
     .help = help,
 };

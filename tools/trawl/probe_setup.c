@@ -215,6 +215,7 @@ enum error probe_setup_init(struct probe_setup *setup, const struct scan_setting
         .plan = settings->plan ? PLAN_GRAB : PLAN_HANDSHAKE,
         .dns_timeout_ms = (uint32_t)settings->dns_timeout_ms,
         .connect_timeout_ms = (uint32_t)settings->connect_timeout_ms,
+        .starttls_timeout_ms = (uint32_t)settings->starttls_timeout_ms,
         .handshake_timeout_ms = (uint32_t)settings->handshake_timeout_ms,
         .total_timeout_ms = (uint32_t)settings->timeout_ms,
         .all_addresses = settings->addresses != 0,

@@ -54,6 +54,8 @@ const struct option_spec scan_options[] = {
      3600000, NULL, NULL},
     {"connect-timeout", 0, OPTION_SECONDS, "TIME", "for a connection", how,
      FIELD(connect_timeout_ms), 100, 3600000, NULL, NULL},
+    {"starttls-timeout", 0, OPTION_SECONDS, "TIME", "for a server to agree to TLS", how,
+     FIELD(starttls_timeout_ms), 100, 3600000, NULL, NULL},
     {"handshake-timeout", 0, OPTION_SECONDS, "TIME", "for a handshake", how,
      FIELD(handshake_timeout_ms), 100, 3600000, NULL, NULL},
     {"ca-file", 0, OPTION_TEXT, "PATH", "trusted roots: a PEM file or a folder", how,
@@ -105,6 +107,7 @@ void scan_settings_init(struct scan_settings *settings) {
         .ports = "443",
         .dns_timeout_ms = 5000,
         .connect_timeout_ms = 5000,
+        .starttls_timeout_ms = 5000,
         .handshake_timeout_ms = 10000,
         .timeout_ms = 20000,
     };

@@ -18,7 +18,8 @@ struct scan_settings {
     const char *tls_min, *tls_max, *groups, *alpn;
     const char *resolver, *ca_file, *warn, *critical, *stats;
     bool no_verify, allow_cn, gzip, append, quiet;
-    uint64_t dns_timeout_ms, connect_timeout_ms, handshake_timeout_ms, timeout_ms;
+    uint64_t dns_timeout_ms, connect_timeout_ms, starttls_timeout_ms, handshake_timeout_ms,
+        timeout_ms;
     uint64_t rotate_bytes, rotate_ms;
 };
 

@@ -136,7 +136,7 @@ static void set_sources(struct sweep *sweep) {
 
     sweep->sources = (struct source_context){
         .ports = &sweep->ports,
-        .protocols = &protocol_lookup_tls,
+        .protocols = &protocol_lookup_all,
         .format = settings->input_format,
         .seed = settings->seed    ? settings->seed
                 : settings->shard ? SHARD_SEED
@@ -160,7 +160,7 @@ static enum error set_up(struct sweep *sweep, struct failure *failure) {
         return failure_set(failure, ERROR_USAGE, "--print knows 'names' only, not '%s'",
                            settings->print);
     if ((error = parse_shard(settings, feeder, failure)) ||
-        (error = ports_parse(&sweep->ports, slice_of(settings->ports), &protocol_lookup_tls,
+        (error = ports_parse(&sweep->ports, slice_of(settings->ports), &protocol_lookup_all,
                              failure)) ||
         (error = feeder_check(feeder, &sweep->total, failure)) ||
         (error = probe_setup_init(&sweep->setup, settings, &sweep->console, failure)) ||
@@ -293,6 +293,7 @@ static enum error run(struct sweep *sweep, struct failure *failure) {
     join(sweep);
     console_clear(&sweep->console);
     sweep->result->seconds = (double)(clock_monotonic_ns() - started_ns) / 1e9;
+    sigaddset(&before, SIGUSR1); /* one that came late would end the program */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }

@@ -13,7 +13,7 @@ static int by_name(struct slice name, uint16_t *default_port) {
     return slice_is(name, "tls") ? 0 : slice_is(name, "smtp") ? 1 : -1;
 }
 
-static const struct protocol_lookup protocols = {by_name};
+static const struct protocol_lookup protocols = {by_name, NULL};
 
 /* Expected: name, address, port, protocol; "-" for none. */
 static const struct {
