@@ -10,6 +10,8 @@ enum exit_code {
     EXIT_FAILED = 1,    /* could not do what was asked; standard error says why */
     EXIT_USAGE = 2,     /* wrong option, argument or target */
     EXIT_BAD_INPUT = 3, /* done, but some lines of the input were no targets */
+    EXIT_WARNING = 4,   /* what was checked deserves a warning */
+    EXIT_CRITICAL = 5,  /* what was checked is bad */
     EXIT_INTERRUPTED = 130,
 };
 
@@ -26,8 +28,8 @@ struct command {
 extern const struct command *const commands[];
 const struct command *command_by_name(const char *name);
 
-extern const struct command command_scan, command_bench, command_demo, command_list, command_help,
-    command_version;
+extern const struct command command_scan, command_check, command_bench, command_demo, command_list,
+    command_help, command_version;
 
 /* Prints "trawl: TEXT" and returns the exit code that fits the failure. */
 enum exit_code command_failed(const struct failure *failure);

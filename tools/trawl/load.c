@@ -195,6 +195,7 @@ static enum error run(struct load *load, struct load_result *result, struct fail
         pool_free(load->pool);
     }
     console_clear(load->config->console);
+    sigaddset(&before, SIGUSR1); /* one that came late would end the program */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }

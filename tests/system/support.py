@@ -1,0 +1,200 @@
+"""What the scripts of this folder share: problems, runs of the program, targets, decoders."""
+import asyncio
+import collections
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+HANG_SECONDS = 240  # only stops what hangs
+SKIPPED = 77
+
+problems = []
+
+
+def check(condition, *what):
+    if not condition:
+        problems.append(" ".join(str(w) for w in what))
+        print("FAILED:", problems[-1][:2000], flush=True)
+    return bool(condition)
+
+
+def finish():
+    print(f"{len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+# --- The program ---
+
+def command(*arguments):
+    return [os.environ["TRAWL"], *map(str, arguments)]
+
+
+def run(*arguments, **options):
+    """Runs it to its end; output and errors as text unless told otherwise."""
+    options.setdefault("capture_output", True)
+    options.setdefault("text", True)
+    return subprocess.run(command(*arguments), timeout=HANG_SECONDS, check=False, **options)
+
+
+def start(*arguments, **options):
+    return subprocess.Popen(command(*arguments), **options)
+
+
+class Farm:
+    """Runs tool_farm as long as the `with` block."""
+
+    def __init__(self, folder, root, endpoints):
+        self.process = subprocess.Popen(
+            [os.path.join(folder, "tool_farm"), "--endpoints", str(endpoints), "--root", root],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.root = root
+        self.endpoints = []
+
+    def __enter__(self):
+        for line in self.process.stdout:
+            if line == "ready\n":
+                return self
+            self.endpoints.append(json.loads(line))
+        sys.exit(f"tool_farm ended with {self.process.wait()}")
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(HANG_SECONDS)
+
+    def named(self, prefix):
+        return [e for e in self.endpoints if e["kind"].startswith(prefix)]
+
+
+# --- Addresses ---
+
+def refusing_port():
+    """A socket that holds a port on every address of 127.0.0.0/8, and refuses connections there."""
+    holder = socket.socket()
+    holder.bind(("0.0.0.0", 0))
+    return holder, holder.getsockname()[1]
+
+
+def loopback(number):
+    """The address of that number, from 127.64.0.0 on."""
+    return socket.inet_ntoa(struct.pack("!I", 0x7F400000 + number))
+
+
+# --- msgpack, as far as records use it ---
+
+def _length(data, at, size):
+    return int.from_bytes(data[at:at + size], "big"), at + size
+
+
+def _items(data, at, count):
+    items = []
+    for _ in range(count):
+        item, at = msgpack_object(data, at)
+        items.append(item)
+    return items, at
+
+
+def _text(data, at, length, binary=False):
+    if at + length > len(data):
+        raise ValueError("cut off")
+    raw = data[at:at + length]
+    return (raw if binary else raw.decode()), at + length
+
+
+def msgpack_object(data, at):
+    """The object at that offset, and the offset behind it."""
+    kind, at = data[at], at + 1
+    if kind < 0x80 or kind >= 0xE0:
+        return kind - 0x100 * (kind >= 0xE0), at
+    if kind < 0x90 or kind in (0xDE, 0xDF):
+        count, at = (kind & 15, at) if kind < 0x90 else _length(data, at, 2 << (kind & 1))
+        items, at = _items(data, at, 2 * count)
+        return dict(zip(items[::2], items[1::2])), at
+    if kind < 0xA0 or kind in (0xDC, 0xDD):
+        count, at = (kind & 15, at) if kind < 0xA0 else _length(data, at, 2 << (kind & 1))
+        return _items(data, at, count)
+    if kind < 0xC0:
+        return _text(data, at, kind & 31)
+    if kind in (0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0xDB):
+        binary = kind < 0xC7
+        length, at = _length(data, at, 1 << (kind - (0xC4 if binary else 0xD9)))
+        return _text(data, at, length, binary)
+    if 0xCC <= kind <= 0xD3:
+        size = 1 << (kind & 3)
+        if at + size > len(data):
+            raise ValueError("cut off")
+        return int.from_bytes(data[at:at + size], "big", signed=kind >= 0xD0), at + size
+    if kind == 0xCB:
+        return struct.unpack_from("!d", data, at)[0], at + 8
+    return {0xC0: None, 0xC2: False, 0xC3: True}[kind], at
+
+
+def msgpack_objects(data):
+    at = 0
+    while at < len(data):
+        item, at = msgpack_object(data, at)
+        yield item
+
+
+# --- A server ---
+
+class Server:
+    """Accepts on every address of 127.0.0.0/8, says nothing, and closes after `hold` seconds. Runs
+    on a thread of its own as long as the `with` block. `port` is where, `times` when each
+    connection was accepted and `hosts` to which address it went; `most` is how many were open at
+    once, by `key_of(address)`. What it counts is never more than there was: a connection counts
+    from when it is accepted, and no longer once it is closed."""
+
+    def __init__(self, hold=0.0, reset=False, key_of=lambda address: None):
+        self.hold, self.reset, self.key_of = hold, reset, key_of
+        self.times, self.hosts = [], []
+        self.most = collections.Counter()
+        self._open = collections.Counter()
+        self._socket = socket.socket()
+        self._socket.setblocking(False)
+        self._socket.bind(("0.0.0.0", 0))
+        self._socket.listen(4096)
+        self.port = self._socket.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        self._loop.add_reader(self._socket, self._accept)
+        self._loop.run_forever()
+        self._loop.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except BlockingIOError:
+                return
+            host = connection.getsockname()[0]
+            self.times.append(time.monotonic())
+            self.hosts.append(host)
+            key = self.key_of(host)
+            self._open[key] += 1
+            self.most[key] = max(self.most[key], self._open[key])
+            if self.hold:
+                self._loop.call_later(self.hold, self._close, connection, key)
+            else:
+                self._close(connection, key)
+
+    def _close(self, connection, key):
+        self._open[key] -= 1
+        if self.reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._socket.close()
