@@ -1,6 +1,8 @@
 #include "bench/farm/farm.h"
 
-#include "bench/farm/farm_internal.h"
+#include "bench/farm/farm_pki.h"
+#include "bench/farm/farm_server.h"
+#include "engine/base/buffer.h"
 #include "engine/base/clock.h"
 
 #include <assert.h>
@@ -19,7 +21,7 @@ struct farm {
     struct farm_listener *listeners;
     struct farm_server *server;
     struct buffer root_pem;
-    uint32_t count;
+    uint32_t count, kinds;
     uint16_t port;
 };
 
@@ -36,13 +38,22 @@ static struct address address_at(uint32_t number) {
                                       (uint8_t)(number >> 8), (uint8_t)number}};
 }
 
+/* The set of kinds that is asked for, without bits that mean none. */
+static uint32_t kinds_of(const struct farm_options *options) {
+    uint32_t all = (uint32_t)((UINT64_C(1) << FARM_KIND_COUNT) - 1);
+    return options->kinds ? options->kinds & all : all;
+}
+
 static enum error check_options(const struct farm_options *options, uint32_t *first,
                                 struct failure *failure) {
-    if (options->endpoints < FARM_KIND_COUNT || options->endpoints > ENDPOINTS_MAX)
+    int kinds = __builtin_popcount(kinds_of(options));
+    if (kinds == 0)
+        return failure_set(failure, ERROR_USAGE, "there are no such kinds of server");
+    if (options->endpoints < (uint32_t)kinds || options->endpoints > ENDPOINTS_MAX)
         return failure_set(failure, ERROR_USAGE,
                            "a farm has %d to %d endpoints, one of each kind at least; %u are asked "
                            "for",
-                           (int)FARM_KIND_COUNT, (int)ENDPOINTS_MAX, (unsigned)options->endpoints);
+                           kinds, (int)ENDPOINTS_MAX, (unsigned)options->endpoints);
     *first = options->first.family == ADDRESS_NONE ? (uint32_t)FIRST_ADDRESS
                                                    : address_number(&options->first);
     bool v4 = options->first.family == ADDRESS_NONE || options->first.family == ADDRESS_V4;
@@ -67,19 +78,19 @@ static enum error check_options(const struct farm_options *options, uint32_t *fi
 
 /* --- Kinds --- */
 
-/* Shares `total` endpoints out: one to each kind, the rest by share, what rounding leaves to the
- * first kind. */
-static void count_kinds(uint32_t total, uint32_t counts[FARM_KIND_COUNT]) {
+/* Shares `total` endpoints out over a set of kinds: one to each, the rest by share, what rounding
+ * leaves to the first of them. */
+static void count_kinds(uint32_t total, uint32_t kinds, uint32_t counts[FARM_KIND_COUNT]) {
     uint64_t shares = 0;
     for (int kind = 0; kind < FARM_KIND_COUNT; kind++)
-        shares += farm_profile((enum farm_kind)kind)->share;
-    uint32_t rest = total - FARM_KIND_COUNT, given = 0;
+        shares += kinds & FARM_KIND_BIT(kind) ? farm_profile((enum farm_kind)kind)->share : 0;
+    uint32_t rest = total - (uint32_t)__builtin_popcount(kinds), given = 0;
     for (int kind = 0; kind < FARM_KIND_COUNT; kind++) {
         uint64_t share = farm_profile((enum farm_kind)kind)->share;
-        counts[kind] = 1 + (uint32_t)(rest * share / shares);
+        counts[kind] = kinds & FARM_KIND_BIT(kind) ? 1 + (uint32_t)(rest * share / shares) : 0;
         given += counts[kind];
     }
-    counts[0] += total - given;
+    counts[__builtin_ctz(kinds)] += total - given;
 }
 
 /* Which kind comes next when each is to be spread evenly: the one furthest behind (smooth weighted
@@ -99,7 +110,7 @@ static enum farm_kind next_kind(const uint32_t counts[FARM_KIND_COUNT],
 static void plan(struct farm *farm, uint32_t first) {
     uint32_t counts[FARM_KIND_COUNT];
     int64_t credits[FARM_KIND_COUNT] = {0};
-    count_kinds(farm->count, counts);
+    count_kinds(farm->count, farm->kinds, counts);
     for (uint32_t i = 0; i < farm->count; i++) {
         struct farm_listener *listener = &farm->listeners[i];
         listener->kind = next_kind(counts, credits, farm->count);
@@ -145,6 +156,7 @@ enum error farm_start(struct farm **out, const struct farm_options *options,
         return failure_set(failure, ERROR_MEMORY, "no memory for the farm");
     }
     farm->count = options->endpoints;
+    farm->kinds = kinds_of(options);
     plan(farm, first);
     error = farm_listen(farm->listeners, farm->count, options->port, &farm->port, failure);
     if (!error)

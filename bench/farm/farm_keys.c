@@ -1,5 +1,5 @@
 /* TEST KEYS. They are public and protect nothing: never use them outside the farm. */
-#include "bench/farm/farm_internal.h"
+#include "bench/farm/farm_pki.h"
 
 const char farm_test_key_rsa_2048[] =
     "-----BEGIN PRIVATE KEY-----\n"
@@ -47,4 +47,34 @@ const char farm_test_key_rsa_1024[] =
     "9n67osCCg/nocuOxUzh7penr3QFhM5y8PbYcxDffNWW8sf+GukqqR+ECQFi4Q//u\n"
     "W0mhyCSwCpT+hmw5ea4cYfiYj1SsYHqGrEtYnA7Qm+9colfLVSU7/cDJvcLWHfi2\n"
     "61aYRE57/7XhRSM=\n"
+    "-----END PRIVATE KEY-----\n";
+
+const char farm_test_key_rsa_authority[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCqwbdmuN1KMbHw\n"
+    "g9FJmmurBe2OLKvTP2Vmy3RSjLvhaPwOOo1+TLk6x6kozB4fhc1Sy7rVmQBcQlnr\n"
+    "Nr4ot0hDxl3jufd5RFCWEsSSHuSxFWjXmOm8TTHbrAZKL673rUDN75H76caTkBCv\n"
+    "rsA60ItOLXOa2im/iCt77jpbQZJMmrP5PWJY2rcSgaImMWhuV0t+/lLihhXfMYL+\n"
+    "LNSBCrPr2ZVB3JxuFFlf+IwfJIVktY0AQH4Lxr2W8h+rXAeBllYxZJP4275IHD5u\n"
+    "0yv3U1OLIl4HE7XdY/i3mA6tzFJSWUviVVw2CDrzlGpVWN+dqcW4fE+OqSjVS0oY\n"
+    "EqCp5UKrAgMBAAECggEAO/6H4418In9HV4vY0pVw0svoZRWI4VXa2L0PB5nuwQnT\n"
+    "1WP5JrDqO56+7liZFNY8B6UQ5c818zRUx3Gaak/LEhT2E/bY3kCEV9YMPpKgIx+0\n"
+    "kFtndANjSx0rsJEEVn0G0dQkZHAElv/8/NzXKVLwPu11OqkAFg1PyeEvm7R0JHl7\n"
+    "ZrV53lU4el/cQmBqyFRIFPINz49JAnj7p4ljTeVukuglBPqugEW8CIqLoWzw9iM5\n"
+    "23XZItW4SkadiH5Kfsg6hbDTjOmYSN8iY1W/5Hd3amX7CH49yMPC2nqC75RwF8H/\n"
+    "Oli3n5bPyAGDqB+DkDPjv8T4btvW00WnCKzR2E32gQKBgQDUSmjififBBdmAYhy5\n"
+    "qxG2QhW+SSd8y/vDU+05hOgCRhOFoU1JKgTjmoSo8dpmGhA3yCrqWWYMJ46pUDkR\n"
+    "CWNqkis8JrVvYD5GmIEiNar6d8KzQRCO43REfbx8JiCDWL93LfaBMXpXulhC1F7F\n"
+    "qpZiHllezpihZ/9xUWuk0mxmIQKBgQDN6hnNQk4ztrCNXK1XH5rf6gMfHBp7yxPL\n"
+    "FqLVih/udWF3p9tEHNsuMQAgU1QaDd+c4JFVm2YPyAhGlNFp0Qt7YHtkQOpTPIwV\n"
+    "BwmUmA/KNmyGkYWVf7vawgOgHW+NpO0dbw/2p0VAHYl+cxa+lgZ4fDivSkdjWSU4\n"
+    "TAvLd2p3SwKBgDhzTO6lY0bVml+kN0U78yrG6ec+pqxtxZXMNHGuIM+x+LD5EocZ\n"
+    "EFHBnfMa1Nt/pL5gkODeQt+KiUoGlhYsq+4DzlFhba+fJRA6r2P8Z2nQ/MoTzCZi\n"
+    "32DzGnLc5JpouAkmBL2X/ZNkbuHefREM6o5Oya8HOtj4wZlNcFVUyxRhAoGBAKcw\n"
+    "mNqMJ6rdfuSIh0XiJ4H/I6Gy094HuX6AVp5DlEGtlQHujJ31QBF1P8D/Z53v/cwG\n"
+    "mnqDvo65v95vHsloLoZyhD2WZ6xF0QeRuzmnbcql/eAVb/0+xWyNcxwiSl0buFrZ\n"
+    "voBquFOip+y/zYvZjE9vrSbGjMghrZLUTA9cWlmZAoGAbyJr38vA1Vz9jmrmcQ3s\n"
+    "Z5gvdZlHmYWEsdW0kdLJN6CcBrqYwLYDbUVWiKGosrxQ5I2A2p6rQug/6lPA7a67\n"
+    "EjQnmmRCeztVAZXLNN/ZCJTYINu7UGBCRBCEjVfzinOX44vAXyoSozjslTyb4ZhW\n"
+    "5lIypCx7m0Dz6BRWItJSamI=\n"
     "-----END PRIVATE KEY-----\n";

@@ -1,7 +1,10 @@
-#include "bench/farm/farm_internal.h"
+#include "bench/farm/farm_kinds.h"
+
+#include "bench/farm/farm_profile.h"
 
 #include <assert.h>
 #include <openssl/nid.h>
+#include <openssl/ssl.h>
 
 /* The shares are those of a large, badly kept network: two thirds are fine, the rest shows every
  * fault often enough to be seen in a sweep of some hundred endpoints. */
@@ -14,9 +17,15 @@ static const struct farm_profile PROFILES[FARM_KIND_COUNT] = {
     [FARM_GOOD_RSA] = {.name = "good-rsa",
                        .summary = "RSA-2048 key, issued by an intermediate",
                        .expected_outcome = "ok",
-                       .share = 70,
+                       .share = 50,
                        .key = FARM_KEY_RSA_2048,
                        .issuer = FARM_BY_INTERMEDIATE},
+    [FARM_GOOD_RSA_CHAIN] = {.name = "good-rsa-chain",
+                             .summary = "RSA-2048 key, issued by an intermediate with RSA-2048",
+                             .expected_outcome = "ok",
+                             .share = 20,
+                             .key = FARM_KEY_RSA_2048,
+                             .issuer = FARM_BY_RSA_INTERMEDIATE},
     [FARM_GOOD_P384] = {.name = "good-p384",
                         .summary = "P-384 key, issued by an intermediate",
                         .expected_outcome = "ok",
@@ -199,4 +208,14 @@ const char *farm_kind_expected_outcome(enum farm_kind kind) {
 const char *farm_kind_expected_finding(enum farm_kind kind) {
     const char *finding = farm_profile(kind)->expected_finding;
     return finding ? finding : "";
+}
+
+bool farm_kind_find(struct slice name, enum farm_kind *out) {
+    for (int kind = 0; kind < FARM_KIND_COUNT; kind++) {
+        if (slice_is(name, PROFILES[kind].name)) {
+            *out = (enum farm_kind)kind;
+            return true;
+        }
+    }
+    return false;
 }

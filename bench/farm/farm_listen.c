@@ -1,4 +1,4 @@
-#include "bench/farm/farm_internal.h"
+#include "bench/farm/farm_listen.h"
 
 #include <errno.h>
 #include <netinet/in.h>

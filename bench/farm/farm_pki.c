@@ -1,9 +1,12 @@
-/* Certificates through BoringSSL's X509 interface. All authorities have P-256 keys: signing takes
- * some 30 microseconds, so that every endpoint gets a certificate of its own. Leaves share one key
- * a type. */
-#include "bench/farm/farm_internal.h"
+/* Certificates through BoringSSL's X509 interface. All authorities but one have P-256 keys: signing
+ * takes some 30 microseconds, so that every endpoint gets a certificate of its own. Leaves share
+ * one key a type. */
+#include "bench/farm/farm_pki.h"
+
+#include "bench/farm/farm_chain.h"
 
 #include <openssl/bio.h>
+#include <openssl/bytestring.h>
 #include <openssl/curve25519.h>
 #include <openssl/ec.h>
 #include <openssl/ec_key.h>
@@ -27,7 +30,7 @@ struct authority {
 struct farm_pki {
     int64_t unix_seconds;
     EVP_PKEY *leaf_keys[FARM_KEY_COUNT];
-    struct authority root, intermediate, stranger;
+    struct authority root, intermediate, rsa_intermediate, stranger;
 };
 
 /* What differs from one certificate to another. */
@@ -36,6 +39,7 @@ struct wish {
     const char *alternative_names; /* NULL for an authority */
     EVP_PKEY *key;
     int64_t not_before, not_after;
+    bool has_scts;
 };
 
 /* --- Keys --- */
@@ -114,6 +118,44 @@ static bool add_extension(X509 *certificate, const X509 *issuer, int nid, const 
     return added;
 }
 
+/* One SCT in its list, RFC 6962 section 3.3: as long as those of public logs, and signed by nobody.
+ */
+static bool add_sct(CBB *list) {
+    enum { LOG_ID_BYTES = 32, TIMESTAMP_BYTES = 8, SIGNATURE_BYTES = 71 };
+    CBB sct, extensions, signature;
+    uint8_t *bytes;
+    return CBB_add_u16_length_prefixed(list, &sct) && CBB_add_u8(&sct, 0) &&
+           CBB_add_space(&sct, &bytes, LOG_ID_BYTES + TIMESTAMP_BYTES) &&
+           RAND_bytes(bytes, LOG_ID_BYTES + TIMESTAMP_BYTES) &&
+           CBB_add_u16_length_prefixed(&sct, &extensions) &&
+           CBB_add_u16(&sct, SSL_SIGN_ECDSA_SECP256R1_SHA256) &&
+           CBB_add_u16_length_prefixed(&sct, &signature) &&
+           CBB_add_space(&signature, &bytes, SIGNATURE_BYTES) &&
+           RAND_bytes(bytes, SIGNATURE_BYTES) && CBB_flush(list);
+}
+
+static bool add_scts(X509 *certificate) {
+    CBB der, octets, list;
+    uint8_t *bytes = NULL;
+    size_t len;
+    bool made = CBB_init(&der, 256) && CBB_add_asn1(&der, &octets, CBS_ASN1_OCTETSTRING) &&
+                CBB_add_u16_length_prefixed(&octets, &list) && add_sct(&list) && add_sct(&list) &&
+                CBB_finish(&der, &bytes, &len);
+    if (!made)
+        CBB_cleanup(&der);
+    ASN1_OBJECT *id = OBJ_txt2obj("1.3.6.1.4.1.11129.2.4.2", 1);
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *extension = NULL;
+    if (made && id && value && ASN1_OCTET_STRING_set(value, bytes, (int)len))
+        extension = X509_EXTENSION_create_by_OBJ(NULL, id, 0, value);
+    bool added = extension && X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+    ASN1_OCTET_STRING_free(value);
+    ASN1_OBJECT_free(id);
+    OPENSSL_free(bytes);
+    return added;
+}
+
 /* The values are in the syntax of OpenSSL's configuration files, and all made here. */
 static bool add_extensions(X509 *certificate, const X509 *issuer, const struct wish *wish) {
     if (!add_extension(certificate, issuer, NID_subject_key_identifier, "hash") ||
@@ -137,7 +179,8 @@ static bool add_extensions(X509 *certificate, const X509 *issuer, const struct w
                          "OCSP;URI:http://ocsp.farm.test,"
                          "caIssuers;URI:http://farm.test/issuer.der") &&
            add_extension(certificate, issuer, NID_crl_distribution_points,
-                         "URI:http://farm.test/farm.crl");
+                         "URI:http://farm.test/farm.crl") &&
+           (!wish->has_scts || add_scts(certificate));
 }
 
 /* `issuer` is NULL for a certificate that is signed by its own key. */
@@ -172,9 +215,10 @@ static CRYPTO_BUFFER *certificate_der(X509 *certificate) {
 
 /* --- Authorities --- */
 
-static bool authority_init(struct authority *authority, const char *name,
+/* The authority owns `key`, whatever comes of it. */
+static bool authority_init(struct authority *authority, EVP_PKEY *key, const char *name,
                            const struct authority *issuer, int64_t unix_seconds) {
-    authority->key = key_new(FARM_KEY_P256);
+    authority->key = key;
     if (!authority->key)
         return false;
     int64_t half_life = (int64_t)AUTHORITY_DAYS / 2 * DAY_SECONDS;
@@ -201,9 +245,14 @@ struct farm_pki *farm_pki_new(int64_t unix_seconds) {
     bool made = true;
     for (int type = 0; made && type < FARM_KEY_COUNT; type++)
         made = (pki->leaf_keys[type] = key_new((enum farm_key)type));
-    made = made && authority_init(&pki->root, "Farm Root", NULL, unix_seconds) &&
-           authority_init(&pki->intermediate, "Farm Intermediate", &pki->root, unix_seconds) &&
-           authority_init(&pki->stranger, "Untrusted Root", NULL, unix_seconds);
+    made = made &&
+           authority_init(&pki->root, key_new(FARM_KEY_P256), "Farm Root", NULL, unix_seconds) &&
+           authority_init(&pki->intermediate, key_new(FARM_KEY_P256), "Farm Intermediate",
+                          &pki->root, unix_seconds) &&
+           authority_init(&pki->rsa_intermediate, key_from_pem(farm_test_key_rsa_authority),
+                          "Farm RSA Intermediate", &pki->root, unix_seconds) &&
+           authority_init(&pki->stranger, key_new(FARM_KEY_P256), "Untrusted Root", NULL,
+                          unix_seconds);
     if (!made) {
         farm_pki_free(pki);
         return NULL;
@@ -218,6 +267,7 @@ void farm_pki_free(struct farm_pki *pki) {
         EVP_PKEY_free(pki->leaf_keys[type]);
     authority_deinit(&pki->root);
     authority_deinit(&pki->intermediate);
+    authority_deinit(&pki->rsa_intermediate);
     authority_deinit(&pki->stranger);
     free(pki);
 }
@@ -243,6 +293,8 @@ static const struct authority *issuer_of(const struct farm_pki *pki, enum farm_i
     case FARM_BY_INTERMEDIATE:
     case FARM_BY_HIDDEN_INTERMEDIATE:
         return &pki->intermediate;
+    case FARM_BY_RSA_INTERMEDIATE:
+        return &pki->rsa_intermediate;
     case FARM_BY_STRANGER:
         return &pki->stranger;
     case FARM_BY_ITSELF:
@@ -268,7 +320,8 @@ static CRYPTO_BUFFER *leaf_new(const struct farm_pki *pki, const struct farm_pro
                         .alternative_names = names,
                         .key = pki->leaf_keys[profile->key],
                         .not_before = not_after - (int64_t)FARM_LIFETIME_DAYS * DAY_SECONDS,
-                        .not_after = not_after};
+                        .not_after = not_after,
+                        .has_scts = profile->has_scts};
     X509 *certificate = certificate_new(&wish, issuer_of(pki, profile->issuer));
     CRYPTO_BUFFER *der = certificate_der(certificate);
     X509_free(certificate);
@@ -281,6 +334,8 @@ static bool set_chain(SSL_CTX *context, const struct farm_pki *pki,
     size_t count = 1;
     if (profile->issuer == FARM_BY_INTERMEDIATE)
         chain[count++] = pki->intermediate.der;
+    else if (profile->issuer == FARM_BY_RSA_INTERMEDIATE)
+        chain[count++] = pki->rsa_intermediate.der;
     else if (profile->issuer == FARM_BY_STRANGER)
         chain[count++] = pki->stranger.der;
     return SSL_CTX_set_chain_and_key(context, chain, count, pki->leaf_keys[profile->key], NULL);

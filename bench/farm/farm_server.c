@@ -8,13 +8,15 @@
  * with one call when the connections are at their limit; clients then wait in the kernel's queues.
  *
  * TLS goes through memory BIOs: one recv brings all there is, one send takes a whole flight. */
-#include "bench/farm/farm_internal.h"
+#include "bench/farm/farm_server.h"
+
 #include "engine/base/clock.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>

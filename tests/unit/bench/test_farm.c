@@ -202,8 +202,8 @@ static void test_population(void **state) {
     }
     for (int kind = 0; kind < FARM_KIND_COUNT; kind++)
         assert_true(counts[kind] > 0);
-    uint32_t good = counts[FARM_GOOD_ECDSA] + counts[FARM_GOOD_RSA] + counts[FARM_GOOD_P384] +
-                    counts[FARM_GOOD_ED25519];
+    uint32_t good = counts[FARM_GOOD_ECDSA] + counts[FARM_GOOD_RSA] + counts[FARM_GOOD_RSA_CHAIN] +
+                    counts[FARM_GOOD_P384] + counts[FARM_GOOD_ED25519];
     assert_true(good > 256);
     assert_in_range(good_in_first_quarter, good / 4 - 5, good / 4 + 5); /* spread evenly */
     farm_stop(large);
@@ -214,6 +214,38 @@ static void test_smallest_farm_has_every_kind(void **state) {
     assert_int_equal(farm_count(farm), FARM_KIND_COUNT);
     for (int kind = 0; kind < FARM_KIND_COUNT; kind++)
         find(farm, (enum farm_kind)kind);
+}
+
+static void test_chosen_kinds(void **state) {
+    (void)state;
+    struct farm *chosen;
+    uint32_t weak = 0;
+    struct farm_options options = {
+        .endpoints = 40, .kinds = FARM_KIND_BIT(FARM_WEAK_KEY) | FARM_KIND_BIT(FARM_EXPIRED)};
+    assert_true(address_parse(slice_of("127.79.0.1"), &options.first));
+    assert_int_equal(farm_start(&chosen, &options, NULL), ERROR_NONE);
+    assert_int_equal(farm_count(chosen), 40);
+    for (uint32_t i = 0; i < 40; i++) {
+        enum farm_kind kind = farm_endpoint(chosen, i).kind;
+        assert_true(kind == FARM_WEAK_KEY || kind == FARM_EXPIRED);
+        weak += kind == FARM_WEAK_KEY;
+    }
+    assert_in_range(weak, 1, 39);
+    farm_stop(chosen);
+    options = (struct farm_options){.endpoints = 1, .kinds = FARM_KIND_BIT(FARM_GOOD_P384)};
+    assert_int_equal(farm_start(&chosen, &options, NULL), ERROR_NONE);
+    assert_int_equal(farm_endpoint(chosen, 0).kind, FARM_GOOD_P384);
+    farm_stop(chosen);
+}
+
+static void test_kinds_by_name(void **state) {
+    (void)state;
+    for (int kind = 0; kind < FARM_KIND_COUNT; kind++) {
+        enum farm_kind found;
+        assert_true(farm_kind_find(slice_of(farm_kind_name((enum farm_kind)kind)), &found));
+        assert_int_equal(found, kind);
+    }
+    assert_false(farm_kind_find(slice_of("good"), &(enum farm_kind){0}));
 }
 
 static void test_port_is_not_ephemeral(void **state) {
@@ -242,6 +274,7 @@ struct expectation {
 static const struct expectation EXPECTATIONS[] = {
     {FARM_GOOD_ECDSA, 0x304, EVP_PKEY_EC, 256, 29, 2, X509_V_OK, 60, true},
     {FARM_GOOD_RSA, 0x304, EVP_PKEY_RSA, 2048, 29, 2, X509_V_OK, 60, true},
+    {FARM_GOOD_RSA_CHAIN, 0x304, EVP_PKEY_RSA, 2048, 29, 2, X509_V_OK, 60, true},
     {FARM_GOOD_P384, 0x304, EVP_PKEY_EC, 384, 29, 2, X509_V_OK, 60, true},
     {FARM_GOOD_ED25519, 0x304, EVP_PKEY_ED25519, 253, 29, 1, X509_V_OK, 60, true},
     {FARM_TLS12_ONLY, 0x303, EVP_PKEY_RSA, 2048, 29, 1, X509_V_OK, 60, true},
@@ -652,6 +685,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_population),
         cmocka_unit_test(test_smallest_farm_has_every_kind),
+        cmocka_unit_test(test_chosen_kinds),
+        cmocka_unit_test(test_kinds_by_name),
         cmocka_unit_test(test_port_is_not_ephemeral),
         cmocka_unit_test(test_tls_kinds),
         cmocka_unit_test(test_tls12_where_nothing_else_is_said),
