@@ -559,7 +559,9 @@ static int make_ring(struct uring *uring) {
 
 /* By hand and not with io_uring_setup_buf_ring, which liburing 2.3 does not have. */
 static int make_buffers(struct uring *uring) {
-    uint32_t count = power_of_two(uring->io.config.receives, BUFFERS_MIN, BUFFERS_MAX);
+    /* Flights seldom come all at once; a receive that finds no buffer is queued again. Fewer
+     * buffers also mean fewer pages, and warmer ones. */
+    uint32_t count = power_of_two(uring->io.config.receives / 4, BUFFERS_MIN, BUFFERS_MAX);
     int flags = MAP_PRIVATE | MAP_ANONYMOUS;
     void *ring =
         mmap(NULL, count * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE, flags, -1, 0);

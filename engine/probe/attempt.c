@@ -84,10 +84,13 @@ static void compare_addresses(struct slot *slot, struct probe_record *record) {
     }
 }
 
-/* A grab that follows a handshake tells of both. */
+/* A grab that follows a handshake tells of both. So does what tried again without ALPN, as long as
+ * nobody has answered it. */
 static void join_words(const struct slot *slot, bool certificate, enum outcome *outcome,
                        const char **error, char words[LIMIT_ERROR_TEXT_BYTES]) {
-    if (!slot->fallback)
+    bool unanswered = slot->without_alpn && !slot->conversing_ns;
+
+    if (!slot->fallback && !unanswered)
         return;
     if (!certificate) {
         *outcome = (enum outcome)slot->first_outcome;
@@ -120,6 +123,7 @@ void attempt_report(struct prober *prober, struct slot *slot, enum outcome outco
         .error = slice_of(error),
         .timing = timing_of(slot, prober->io->now_ns),
         .seen = seen,
+        .links = prober->links,
         .fallback = slot->fallback && certificate,
         .started_ms = slot->started_ms,
         .now_ms = prober->io->unix_ms,
@@ -170,7 +174,7 @@ static void try_again(struct prober *prober, struct slot *slot) {
 void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcome outcome,
                            const char *error) {
     bool in_time = prober->io->now_ns < slot->hard_ns;
-    bool answered = slot->fallback; /* by this address, to the handshake */
+    bool answered = slot->fallback || slot->without_alpn; /* by this address, to another hello */
 
     if (prober->settings->all_addresses || prober->cancelling || !in_time || answered ||
         !has_next_address(slot)) {
@@ -192,11 +196,11 @@ void attempt_conversed(struct prober *prober, struct slot *slot) {
         attempt_finish(prober, slot, outcome, words);
         return;
     }
+    slot->first_outcome = (uint8_t)outcome;
+    snprintf(slot->first_error, sizeof slot->first_error, "%.150s", words);
     if (conversation_refused_alpn(conversation)) {
         slot->without_alpn = true;
     } else {
-        slot->first_outcome = (uint8_t)outcome;
-        snprintf(slot->first_error, sizeof slot->first_error, "%.150s", words);
         slot->fallback = true;
         slot->plan = PLAN_GRAB;
     }

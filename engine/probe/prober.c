@@ -160,7 +160,8 @@ static bool make_slabs(struct prober *prober) {
 
     prober->slots = calloc(settings->slots, sizeof *prober->slots);
     prober->reserve = malloc(RESERVE_BYTES);
-    if (!prober->slots || !prober->reserve || !make_conversations(prober))
+    prober->links = link_cache_new();
+    if (!prober->slots || !prober->reserve || !prober->links || !make_conversations(prober))
         return false;
     for (uint32_t i = settings->slots; i-- > 0;) {
         prober->slots[i].next = prober->free_slots;
@@ -206,6 +207,7 @@ void prober_close(struct prober *prober) {
     if (prober->io)
         io_close(prober->io);
     trust_checker_free(prober->trust);
+    link_cache_free(prober->links);
     free_conversations(prober);
     free(prober->slots);
     free(prober->reserve);

@@ -64,45 +64,32 @@ static void fill_tls(struct probe_record *record, const struct report *report) {
     record->tls.sct_count = seen->sct_count;
 }
 
-static void fill_name(struct slice *out, struct slice name, struct arena *arena,
-                      struct buffer *scratch) {
-    scratch->len = 0;
-    certificate_name_text(name, scratch);
-    *out = arena_copy(arena, buffer_slice(scratch));
-}
-
 /* The certificates behind the leaf, and the earliest end over all that can be read. False when
  * there is no memory. */
-static bool fill_chain(struct probe_record *record, const struct tls_observation *seen) {
+static bool fill_chain(struct probe_record *record, const struct report *report) {
     struct arena *arena = &record->head.memory;
-    uint32_t count = seen->certificate_count - 1u;
+    uint32_t count = report->seen->certificate_count - 1u;
     struct chain_link *links = count ? arena_take(arena, count * sizeof *links) : NULL;
-    struct buffer scratch;
 
     if (!links)
         return count == 0;
-    buffer_init(&scratch);
-    memset(links, 0, count * sizeof *links);
     for (uint32_t i = 0; i < count; i++) {
-        struct certificate certificate;
-        links[i].der = arena_copy(arena, seen->certificates[i + 1]);
-        certificate_sha256(links[i].der, links[i].fingerprint_sha256);
-        if (certificate_decode(links[i].der, &certificate) != CERTIFICATE_OK) {
+        const struct chain_link *link =
+            link_cache_get(report->links, report->seen->certificates[i + 1]);
+        if (!link)
+            return false;
+        links[i] = *link;
+        links[i].der = arena_copy(arena, link->der);
+        links[i].subject = arena_copy(arena, link->subject);
+        links[i].issuer = arena_copy(arena, link->issuer);
+        if (!link->readable)
             record->findings |= UINT64_C(1) << FINDING_CHAIN_UNREADABLE;
-            continue;
-        }
-        links[i].readable = true;
-        links[i].not_after = certificate.not_after;
-        fill_name(&links[i].subject, certificate.subject, arena, &scratch);
-        fill_name(&links[i].issuer, certificate.issuer, arena, &scratch);
-        if (certificate.not_after < record->earliest_not_after)
-            record->earliest_not_after = certificate.not_after;
+        else if (link->not_after < record->earliest_not_after)
+            record->earliest_not_after = link->not_after;
     }
     record->chain = links;
     record->chain_count = count;
-    bool whole = !scratch.failed;
-    buffer_deinit(&scratch);
-    return whole;
+    return true;
 }
 
 /* False when there is no memory. */
@@ -194,7 +181,7 @@ static bool fill_certificate(struct probe_record *record, const struct report *r
     record->has_certificate =
         certificate_fields_fill(&certificate, &record->head.memory, &record->certificate);
     record->earliest_not_after = certificate.not_after;
-    if (!record->has_certificate || !fill_chain(record, seen) ||
+    if (!record->has_certificate || !fill_chain(record, report) ||
         !fill_name_match(record, report, &certificate))
         return false;
     fill_trust(record, report, trust);

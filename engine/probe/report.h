@@ -3,6 +3,7 @@
 #ifndef ENGINE_PROBE_REPORT_H
 #define ENGINE_PROBE_REPORT_H
 
+#include "engine/probe/link_cache.h"
 #include "engine/probe/prober.h"
 #include "engine/tls/session.h"
 
@@ -24,6 +25,7 @@ struct report {
     struct slice error;
     struct probe_timing timing;
     const struct tls_observation *seen; /* NULL when no conversation began */
+    struct link_cache *links;           /* never NULL */
     bool fallback;                      /* the handshake failed, this is the grab after it */
     int64_t started_ms, now_ms;
 };

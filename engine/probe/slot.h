@@ -13,6 +13,7 @@
 #include "engine/io/io.h"
 #include "engine/io/wheel.h"
 #include "engine/probe/conversation.h"
+#include "engine/probe/link_cache.h"
 #include "engine/probe/prober.h"
 #include "engine/probe/rate.h"
 
@@ -59,6 +60,7 @@ struct prober {
     struct io *io;
     struct resolver *resolver;
     struct trust_checker *trust;
+    struct link_cache *links;
     struct wheel wheel;
     struct random random;
     struct rate rate;

@@ -33,6 +33,7 @@ enum {
 struct reading {
     const struct local_config *config;
     struct trust_checker *trust; /* NULL: chains are not verified */
+    struct link_cache *links;
     struct record_list *out;
     const char *path; /* of the file at hand */
 };
@@ -258,6 +259,7 @@ static void report(const struct reading *reading, struct tls_observation *seen,
         .error = slice_of(problem ? problem : ""),
         .timing = {-1, -1, -1, -1, -1},
         .seen = seen,
+        .links = reading->links,
         .started_ms = now_ms,
         .now_ms = now_ms,
     };
@@ -385,27 +387,32 @@ static enum error read_folder(struct reading *reading, const char *path, struct 
     return error;
 }
 
-enum error local_read(const char *path, const struct local_config *config, struct record_list *out,
-                      struct failure *failure) {
-    struct reading reading = {.config = config, .out = out, .path = path};
+static enum error read_path(struct reading *reading, const char *path, struct failure *failure) {
     struct stat status;
     bool found;
-    enum error error;
 
-    if (config->settings->roots) {
-        reading.trust = trust_checker_new(config->settings->roots);
-        if (!reading.trust)
-            return no_memory(failure, path);
-    }
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
-        error = read_folder(&reading, path, failure);
-    } else {
-        error = read_one(&reading, &found, failure);
-        if (error == ERROR_NONE && !found)
-            error = failure_set(failure, ERROR_INPUT, "%s: no certificate in it", path);
-    }
-    trust_checker_free(reading.trust);
-    if (error == ERROR_NONE && out->failed)
-        error = no_memory(failure, path);
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        return read_folder(reading, path, failure);
+    enum error error = read_one(reading, &found, failure);
+    if (error == ERROR_NONE && !found)
+        error = failure_set(failure, ERROR_INPUT, "%s: no certificate in it", path);
     return error;
+}
+
+enum error local_read(const char *path, const struct local_config *config, struct record_list *out,
+                      struct failure *failure) {
+    struct reading reading = {
+        .config = config, .links = link_cache_new(), .out = out, .path = path};
+    bool verify = config->settings->roots != NULL;
+    enum error error = ERROR_NONE;
+
+    if (verify)
+        reading.trust = trust_checker_new(config->settings->roots);
+    if (reading.links && (reading.trust || !verify))
+        error = read_path(&reading, path, failure);
+    else
+        out->failed = true;
+    trust_checker_free(reading.trust);
+    link_cache_free(reading.links);
+    return error == ERROR_NONE && out->failed ? no_memory(failure, path) : error;
 }

@@ -85,6 +85,7 @@ static struct story *story_new(void) {
         .stage = STAGE_DONE,
         .timing = {1, 2, -1, 4, 5},
         .seen = &story->seen,
+        .links = link_cache_new(),
         .started_ms = NOW_MS - 42,
         .now_ms = NOW_MS,
     };
@@ -104,6 +105,7 @@ static struct probe_record *story_end(struct story *story, struct trust_checker 
     struct probe_record *record = report_record(&story->report, trust);
 
     assert_non_null(record);
+    link_cache_free(story->report.links);
     for (uint16_t i = 0; i < story->seen.certificate_count; i++)
         free((void *)story->seen.certificates[i].ptr);
     memset(story, 0xaa, sizeof *story);
