@@ -35,8 +35,11 @@ struct probe_record *sample_record(const struct farm_chain *chain) {
                    .handshake_us = 30001,
                    .total_us = 41251},
         .seen = &seen,
+        .links = link_cache_new(),
         .started_ms = now_ms,
         .now_ms = now_ms,
     };
-    return report_record(&report, NULL);
+    struct probe_record *record = report.links ? report_record(&report, NULL) : NULL;
+    link_cache_free(report.links);
+    return record;
 }

@@ -108,14 +108,27 @@ static void wake_idle(struct pool *pool) {
         }
 }
 
+/* Workers that were stopped end when the ring is empty and nothing is being pushed: what is pushed
+ * gives a record. */
+static enum error try_submit(struct pool *pool, struct target *target, bool *pushed) {
+    struct work *work = &pool->work;
+
+    atomic_store(&work->submitting, true);
+    bool stopped = atomic_load(&work->stopped);
+    *pushed = !stopped && target_ring_push(&work->ring, target);
+    atomic_store(&work->submitting, false);
+    return stopped ? ERROR_STOPPED : ERROR_NONE;
+}
+
 enum error pool_submit(struct pool *pool, const struct target *target) {
     struct target copy = *target;
 
     for (;;) {
         uint32_t ticket = wake_ticket(&pool->work.room);
-        if (atomic_load(&pool->work.stopped))
+        bool pushed;
+        if (try_submit(pool, &copy, &pushed) != ERROR_NONE)
             return ERROR_STOPPED;
-        if (target_ring_push(&pool->work.ring, &copy))
+        if (pushed)
             break;
         wake_idle(pool);
         wake_wait(&pool->work.room, ticket, 100);

@@ -109,10 +109,12 @@ static void refuse_work(struct worker *worker) {
     wake_signal(&worker->work->room);
 }
 
-/* True when nothing will come any more. `finished` is read before the ring. */
-static bool exhausted(struct worker *worker) {
+/* True when nothing will come any more: nobody submits, or a submit would see the stop. The flags
+ * are read before the ring. */
+static bool exhausted(struct worker *worker, bool cancelled) {
     bool finished = atomic_load(&worker->work->finished);
-    return finished && target_ring_size(&worker->work->ring) == 0;
+    bool submitting = atomic_load(&worker->work->submitting);
+    return (cancelled ? !submitting : finished) && target_ring_size(&worker->work->ring) == 0;
 }
 
 /* --- Loop --- */
@@ -156,7 +158,7 @@ void *worker_run(void *owner) {
         } else if (clear) {
             take_work(worker);
         }
-        if (prober_busy(worker->prober) == 0 && (cancelled || exhausted(worker))) {
+        if (prober_busy(worker->prober) == 0 && exhausted(worker, cancelled)) {
             flush(worker);
             if (unblock(worker))
                 break;

@@ -23,6 +23,7 @@ struct work {
     struct target_ring ring;
     struct wake room; /* signalled when a worker has taken targets */
     _Atomic bool finished, stopped;
+    _Atomic bool submitting; /* between the look at `stopped` and the push */
 };
 
 /* Batches of one outlet on their way: the one being filled, and what found the queue full. */

@@ -25,7 +25,7 @@ struct report {
     struct slice error;
     struct probe_timing timing;
     const struct tls_observation *seen; /* NULL when no conversation began */
-    struct link_cache *links;           /* never NULL */
+    struct link_cache *links;           /* never NULL where certificates were seen */
     bool fallback;                      /* the handshake failed, this is the grab after it */
     int64_t started_ms, now_ms;
 };

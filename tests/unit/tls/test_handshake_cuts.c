@@ -110,19 +110,35 @@ size_t OPENSSL_memory_get_size(void *memory);
 
 static size_t live_bytes;
 
-void *OPENSSL_memory_alloc(size_t size) {
-    void *memory = malloc(size);
-    live_bytes += memory ? malloc_usable_size(memory) + MALLOC_OVERHEAD : 0;
-    return memory;
+/* Each block begins with the size that was asked for: what malloc would give differs from one to
+ * the next, and sanitizers tell something else. */
+enum { HEAD_BYTES = 16 };
+
+static size_t taken_bytes(size_t size) {
+    return (size + MALLOC_OVERHEAD + 15) / 16 * 16;
 }
 
-void OPENSSL_memory_free(void *memory) {
-    live_bytes -= memory ? malloc_usable_size(memory) + MALLOC_OVERHEAD : 0;
-    free(memory);
+void *OPENSSL_memory_alloc(size_t size) {
+    uint8_t *block = malloc(HEAD_BYTES + size);
+    if (!block)
+        return NULL;
+    memcpy(block, &size, sizeof size);
+    live_bytes += taken_bytes(size);
+    return block + HEAD_BYTES;
 }
 
 size_t OPENSSL_memory_get_size(void *memory) {
-    return memory ? malloc_usable_size(memory) : 0;
+    size_t size = 0;
+    if (memory)
+        memcpy(&size, (uint8_t *)memory - HEAD_BYTES, sizeof size);
+    return size;
+}
+
+void OPENSSL_memory_free(void *memory) {
+    if (!memory)
+        return;
+    live_bytes -= taken_bytes(OPENSSL_memory_get_size(memory));
+    free((uint8_t *)memory - HEAD_BYTES);
 }
 
 struct session {
