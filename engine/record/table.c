@@ -174,7 +174,17 @@ static bool trust_error_is_finding(const struct probe_record *probe) {
     return false;
 }
 
+/* "Connection refused" needs no "refused" before it. */
+static bool error_says_outcome(const struct probe_record *probe) {
+    const char *name = outcome_name(probe->outcome);
+    return probe->error.len && memmem(probe->error.ptr, probe->error.len, name, strlen(name));
+}
+
 static void add_outcome(const struct probe_record *probe, struct buffer *out) {
+    if (error_says_outcome(probe)) {
+        text_add_safe(out, probe->error);
+        return;
+    }
     add_words(slice_of(outcome_name(probe->outcome)), out);
     if (probe->error.len) {
         buffer_add_text(out, ": ");

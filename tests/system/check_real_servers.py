@@ -6,128 +6,12 @@ certificate must be the one that the server was given, by `openssl x509`.
 import json
 import os
 import pathlib
-import random
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 
-HANG_SECONDS = 60  # only stops what hangs
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-# The machine's own configuration may forbid old versions.
-ENVIRONMENT = {**os.environ, "OPENSSL_CONF": "/dev/null"}
-
-problems = []
-
-
-def check(condition, *what):
-    if not condition:
-        problems.append(" ".join(str(w) for w in what))
-        print("FAILED:", problems[-1])
-
-
-def find(name):
-    return shutil.which(name, path=PATH)
-
-
-_ports_given = set()
-
-
-def free_port():
-    """Free on all addresses (gnutls-serv takes them all), and none that the kernel gives to
-    clients."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        ephemeral = int(file.read().split()[0])
-    for _ in range(1000):
-        port = random.randrange(min(10000, ephemeral // 2), min(ephemeral, 32768))
-        if port in _ports_given:
-            continue
-        with socket.socket() as tried:
-            try:
-                tried.bind(("", port))
-            except OSError:
-                continue
-        _ports_given.add(port)
-        return port
-    sys.exit("no free port")
-
-
-class Certificates:
-    """A root, and a certificate a name under it: NAME.pem (with key in NAME.key)."""
-
-    KEYS = {"rsa": ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
-            "ec": ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"]}
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.fingerprints = {}
-        self.root = self.make("root", "ec", "basicConstraints=critical,CA:TRUE\n"
-                                            "keyUsage=critical,keyCertSign,cRLSign\n")
-
-    def run(self, *arguments):
-        done = subprocess.run([find("openssl"), *arguments], capture_output=True, text=True,
-                              check=False)
-        if done.returncode:
-            sys.exit(f"openssl {' '.join(arguments)}: {done.stderr}")
-        return done.stdout
-
-    def file(self, name):
-        return str(pathlib.Path(self.folder, name))
-
-    def make(self, name, key="rsa", extensions=None):
-        private, request, config, out = (self.file(name + end)
-                                         for end in (".key", ".csr", ".cnf", ".pem"))
-        pathlib.Path(config).write_text("[v3]\n" + (
-            extensions or f"subjectAltName=DNS:{name}\nextendedKeyUsage=serverAuth\n"),
-            encoding="ascii")
-        self.run("genpkey", "-algorithm", *self.KEYS[key], "-out", private)
-        self.run("req", "-new", "-key", private, "-subj", f"/CN={name}", "-out", request)
-        signer = (["-signkey", private] if extensions else
-                  ["-CA", self.file("root.pem"), "-CAkey", self.file("root.key"),
-                   "-set_serial", str(random.getrandbits(63) + 1)])
-        self.run("x509", "-req", "-in", request, "-days", "60", "-sha256", "-extfile", config,
-                 "-extensions", "v3", "-out", out, *signer)
-        text = self.run("x509", "-in", out, "-noout", "-fingerprint", "-sha256")
-        self.fingerprints[name] = text.partition("=")[2].strip().replace(":", "").lower()
-        return out
-
-
-class Servers:
-    """Ends what it started at the end of the `with` block."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.processes = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process, _log in self.processes:
-            process.terminate()
-        for process, _log in self.processes:
-            try:
-                process.wait(HANG_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def start(self, label, port, *command):
-        log = pathlib.Path(self.folder, f"{label}.log")
-        with open(log, "wb") as output:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
-                                       stderr=output, cwd=self.folder, env=ENVIRONMENT)
-        self.processes.append((process, log))
-        deadline = time.monotonic() + HANG_SECONDS
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                with socket.create_connection(("127.0.0.1", port), timeout=1):
-                    return
-            except OSError:
-                time.sleep(0.02)
-        sys.exit(f"{label} does not listen: {log.read_text(errors='replace')}")
+from servers import HANG_SECONDS, Certificates, Servers, find, free_port
+from support import SKIPPED, check, finish
 
 
 class Case:
@@ -268,7 +152,7 @@ def main():
     for name in ("openssl", "gnutls-serv", "nginx"):
         if not find(name):
             print(f"SKIPPED: no {name}: apt-get install openssl gnutls-bin nginx-light")
-            sys.exit(77)
+            sys.exit(SKIPPED)
     with tempfile.TemporaryDirectory() as folder, Servers(folder) as servers:
         certificates = Certificates(folder)
         cases = [*start_openssl(servers, certificates), *start_gnutls(servers, certificates),
@@ -285,10 +169,9 @@ def main():
                                  certificates.fingerprints[case.fingerprint_of])
                 else:
                     check(False, plan, case.name, "has no record")
-        for process, log in servers.processes:
-            check(process.poll() is None, log.name, "ended by itself:", process.poll())
-    print(f"{len(cases)} targets, {len(problems)} problems")
-    sys.exit(1 if problems else 0)
+        servers.check_alive(check)
+    print(f"{len(cases)} targets")
+    finish()
 
 
 main()
