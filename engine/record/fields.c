@@ -1,6 +1,7 @@
 /* The fields of a probe's record, in the order in which they are written. */
 #include "engine/record/fields.h"
 
+#include "engine/record/audit_fields.h"
 #include "engine/tls/session.h"
 
 enum { SCHEMA = 1 };
@@ -212,6 +213,131 @@ static void get_findings(const struct record *record, uint32_t i, struct value *
     words(out, finding_name((enum finding)__builtin_ctzll(left)));
 }
 
+/* --- The audit: `a` is what it found --- */
+
+#define AUDIT(name, statement)                                                                     \
+    static void get_audit_##name(const struct record *record, uint32_t i, struct value *out) {     \
+        const struct audit_fields *fields = probe_of(record)->audit;                               \
+        const struct tls_audit_result *a = fields ? &fields->found : NULL;                         \
+        (void)i;                                                                                   \
+        a ? (statement) : absent(out);                                                             \
+    }
+
+#define AUDIT_LIST(name, item, length)                                                             \
+    static void get_audit_##name(const struct record *record, uint32_t i, struct value *out) {     \
+        const struct audit_fields *fields = probe_of(record)->audit;                               \
+        const struct tls_audit_result *a = &fields->found;                                         \
+        (void)a;                                                                                   \
+        item;                                                                                      \
+    }                                                                                              \
+    static uint32_t count_audit_##name(const struct record *record) {                              \
+        const struct audit_fields *fields = probe_of(record)->audit;                               \
+        const struct tls_audit_result *a = fields ? &fields->found : NULL;                         \
+        return a ? (length) : 0;                                                                   \
+    }
+
+static bool is_offered(const struct tls_audit_version *version) {
+    return version->offered == TLS_AUDIT_YES;
+}
+
+static bool has_server_order(const struct tls_audit_version *version) {
+    return version->order == TLS_AUDIT_ORDER_SERVER;
+}
+
+/* Unknown, or offered and not asked to the end. */
+static bool is_incomplete(const struct tls_audit_version *version) {
+    return version->offered == TLS_AUDIT_UNKNOWN ||
+           (is_offered(version) && !version->suites_complete);
+}
+
+static uint32_t count_versions(const struct tls_audit_result *a,
+                               bool (*wanted)(const struct tls_audit_version *version)) {
+    uint32_t count = 0;
+    for (size_t i = 0; i < TLS_AUDIT_VERSIONS; i++)
+        count += wanted(&a->versions[i]);
+    return count;
+}
+
+/* The one with so many wanted ones before it. */
+static void version_item(struct value *out, const struct tls_audit_result *a, uint32_t before,
+                         bool (*wanted)(const struct tls_audit_version *version)) {
+    const struct tls_audit_version *version = a->versions;
+    while (!wanted(version) || before-- > 0)
+        version++;
+    words(out, tls_version_name(version->version));
+}
+
+static inline void fact(struct value *out, uint8_t value) {
+    out->kind = value == TLS_AUDIT_UNKNOWN ? VALUE_ABSENT : VALUE_BOOLEAN;
+    out->boolean = value == TLS_AUDIT_YES;
+}
+
+static void suite(struct value *out, uint16_t number) {
+    code(out, tls_cipher_name(number), number);
+}
+
+static void group(struct value *out, uint16_t number) {
+    code(out, tls_group_name(number), number);
+}
+
+static const char *stop_name(uint8_t stop) {
+    static const char *const names[] = {[TLS_AUDIT_OUT_OF_CONNECTIONS] = "out_of_connections",
+                                        [TLS_AUDIT_UNREACHABLE] = "unreachable",
+                                        [TLS_AUDIT_OUT_OF_MEMORY] = "out_of_memory"};
+    return names[stop];
+}
+
+AUDIT_LIST(versions, version_item(out, a, i, is_offered), count_versions(a, is_offered))
+AUDIT_LIST(tls13_suites, suite(out, a->versions[0].suites[i]), a->versions[0].suite_count)
+AUDIT_LIST(tls12_suites, suite(out, a->versions[1].suites[i]), a->versions[1].suite_count)
+AUDIT_LIST(tls11_suites, suite(out, a->versions[2].suites[i]), a->versions[2].suite_count)
+AUDIT_LIST(tls10_suites, suite(out, a->versions[3].suites[i]), a->versions[3].suite_count)
+AUDIT_LIST(ssl30_suites, suite(out, a->versions[4].suites[i]), a->versions[4].suite_count)
+AUDIT_LIST(server_order, version_item(out, a, i, has_server_order),
+           count_versions(a, has_server_order))
+AUDIT_LIST(incomplete, version_item(out, a, i, is_incomplete), count_versions(a, is_incomplete))
+AUDIT_LIST(tls13_groups, group(out, a->groups13.ids[i]), a->groups13.count)
+AUDIT_LIST(tls12_groups, group(out, a->groups12.ids[i]), a->groups12.count)
+AUDIT_LIST(alpn, text(out, a->protocols[i]), a->protocol_count)
+AUDIT(dh_bits, known(out, VALUE_INTEGER, a->dh_bits))
+AUDIT(secure_renegotiation, fact(out, a->secure_renegotiation))
+AUDIT(compression, fact(out, a->compression))
+AUDIT(session_tickets, fact(out, a->session_tickets))
+AUDIT(session_ids, fact(out, a->session_ids))
+AUDIT(extended_master_secret, fact(out, a->extended_master_secret))
+AUDIT(encrypt_then_mac, fact(out, a->encrypt_then_mac))
+AUDIT(heartbeat, fact(out, a->heartbeat))
+AUDIT(fallback_scsv, fact(out, a->fallback_scsv))
+AUDIT(client_certificate, fact(out, a->client_certificate))
+AUDIT_LIST(ca_names, text_item(out, fields->ca_names.items[i]), fields->ca_names.count)
+AUDIT(jarm, words(out, a->jarm))
+AUDIT(connections, integer(out, a->connections))
+AUDIT(stopped, a->stop ? words(out, stop_name(a->stop)) : absent(out))
+
+/* `o` is what the response says of the certificate */
+#define OCSP(name, statement)                                                                      \
+    static void get_ocsp_##name(const struct record *record, uint32_t i, struct value *out) {      \
+        const struct ocsp_fields *fields = probe_of(record)->ocsp;                                 \
+        const struct ocsp_answer *o = fields ? &fields->answer : NULL;                             \
+        (void)i;                                                                                   \
+        o && fields->result == OCSP_READ ? (statement) : absent(out);                              \
+    }
+
+OCSP(status, words(out, ocsp_status_name((enum ocsp_status)o->status)))
+OCSP(signature, words(out, ocsp_signature_name((enum ocsp_signature)o->signature)))
+OCSP(this_update, known(out, VALUE_TIME, o->this_update))
+OCSP(next_update, known(out, VALUE_TIME, o->next_update))
+OCSP(revoked_at, known(out, VALUE_TIME, o->revoked_at))
+GETTER(ocsp_error, r->ocsp && r->ocsp->result != OCSP_READ
+                       ? words(out, ocsp_result_name(r->ocsp->result))
+                       : absent(out))
+
+COUNTER(scts, r->sct_count)
+GETTER(sct_source, words(out, sct_source_name((enum sct_source)r->scts[i].source)))
+GETTER(sct_verdict, words(out, sct_verdict_name((enum sct_verdict)r->scts[i].verdict)))
+GETTER(sct_log_id, HASH(r->scts[i].log_id))
+GETTER(sct_time, number(out, VALUE_TIME_MS, r->scts[i].time_ms))
+
 /* --- The table --- */
 
 #define FIELD(name, getter, kind, ...) {name, kind, .get = get_##getter, __VA_ARGS__}
@@ -231,6 +357,14 @@ static const struct field LINK_FIELDS[] = {
 };
 
 _Static_assert(sizeof LINK_FIELDS / sizeof LINK_FIELDS[0] <= MEMBERS_MAX, "too many members");
+
+static const struct field SCT_FIELDS[] = {
+    FIELD("source", sct_source, VALUE_TEXT, SUMMARY("embedded, ocsp or tls")),
+    FIELD("verdict", sct_verdict, VALUE_TEXT,
+          SUMMARY("valid, invalid, unknown_log, or unchecked when the issuer is not known")),
+    FIELD("log_id", sct_log_id, VALUE_HEX, SUMMARY("SHA-256 of the log's key")),
+    FIELD("time", sct_time, VALUE_TIME_MS, SUMMARY("when the log signed")),
+};
 
 static const struct field PROBE_FIELDS[] = {
     FIELD("record", record, VALUE_TEXT, SUMMARY("kind of record: \"probe\"")),
@@ -333,6 +467,65 @@ static const struct field PROBE_FIELDS[] = {
     FIELD("status", status, VALUE_TEXT, SUMMARY("unknown, ok, warning, critical or error")),
     LIST("findings", findings, VALUE_TEXT, SUMMARY("what is wrong: expired, self_signed ..."),
          ALWAYS),
+
+    FIELD("ocsp.status", ocsp_status, VALUE_TEXT,
+          SUMMARY("what the stapled response says: good, revoked or unknown")),
+    FIELD("ocsp.signature", ocsp_signature, VALUE_TEXT,
+          SUMMARY("valid, invalid, or unchecked when the issuer is not known")),
+    FIELD("ocsp.this_update", ocsp_this_update, VALUE_TIME, SUMMARY("since when it says so")),
+    FIELD("ocsp.next_update", ocsp_next_update, VALUE_TIME, SUMMARY("until when, if it says")),
+    FIELD("ocsp.revoked_at", ocsp_revoked_at, VALUE_TIME, SUMMARY("when it was revoked")),
+    FIELD("ocsp.error", ocsp_error, VALUE_TEXT,
+          SUMMARY("why it says nothing: malformed, unsuccessful, other_certificate")),
+
+    {.name = "scts",
+     .summary = "signed certificate timestamps: source, verdict, log_id, time",
+     .count = count_scts,
+     .members = SCT_FIELDS,
+     .member_count = sizeof SCT_FIELDS / sizeof SCT_FIELDS[0]},
+
+    LIST("audit.versions", audit_versions, VALUE_TEXT, SUMMARY("versions that the server speaks")),
+    LIST("audit.tls13_suites", audit_tls13_suites, VALUE_TEXT,
+         SUMMARY("cipher suites of TLS 1.3, the server's favourite first if it has one")),
+    LIST("audit.tls12_suites", audit_tls12_suites, VALUE_TEXT, SUMMARY("of TLS 1.2")),
+    LIST("audit.tls11_suites", audit_tls11_suites, VALUE_TEXT, SUMMARY("of TLS 1.1")),
+    LIST("audit.tls10_suites", audit_tls10_suites, VALUE_TEXT, SUMMARY("of TLS 1.0")),
+    LIST("audit.ssl30_suites", audit_ssl30_suites, VALUE_TEXT, SUMMARY("of SSL 3.0")),
+    LIST("audit.server_order", audit_server_order, VALUE_TEXT,
+         SUMMARY("versions in which the server's order of suites counts, not the client's")),
+    LIST("audit.incomplete", audit_incomplete, VALUE_TEXT,
+         SUMMARY("versions about which not everything was found out")),
+    LIST("audit.tls13_groups", audit_tls13_groups, VALUE_TEXT,
+         SUMMARY("key exchange groups of TLS 1.3, post-quantum ones too")),
+    LIST("audit.tls12_groups", audit_tls12_groups, VALUE_TEXT,
+         SUMMARY("elliptic groups up to TLS 1.2")),
+    LIST("audit.alpn", audit_alpn, VALUE_TEXT, SUMMARY("protocols that it takes by ALPN")),
+    FIELD("audit.dh_bits", audit_dh_bits, VALUE_INTEGER,
+          SUMMARY("size of the smallest finite-field group up to TLS 1.2")),
+    FIELD("audit.secure_renegotiation", audit_secure_renegotiation, VALUE_BOOLEAN,
+          SUMMARY("RFC 5746 is followed")),
+    FIELD("audit.compression", audit_compression, VALUE_BOOLEAN,
+          SUMMARY("TLS compression is taken (CRIME)")),
+    FIELD("audit.session_tickets", audit_session_tickets, VALUE_BOOLEAN,
+          SUMMARY("session tickets are offered, up to TLS 1.2")),
+    FIELD("audit.session_ids", audit_session_ids, VALUE_BOOLEAN,
+          SUMMARY("sessions get an id, up to TLS 1.2")),
+    FIELD("audit.extended_master_secret", audit_extended_master_secret, VALUE_BOOLEAN,
+          SUMMARY("RFC 7627 is followed")),
+    FIELD("audit.encrypt_then_mac", audit_encrypt_then_mac, VALUE_BOOLEAN,
+          SUMMARY("RFC 7366 is followed")),
+    FIELD("audit.heartbeat", audit_heartbeat, VALUE_BOOLEAN, SUMMARY("RFC 6520 is offered")),
+    FIELD("audit.fallback_scsv", audit_fallback_scsv, VALUE_BOOLEAN,
+          SUMMARY("downgrades are refused (RFC 7507)")),
+    FIELD("audit.client_certificate", audit_client_certificate, VALUE_BOOLEAN,
+          SUMMARY("a client certificate is requested")),
+    LIST("audit.ca_names", audit_ca_names, VALUE_TEXT,
+         SUMMARY("by whom client certificates should be issued, as RFC 4514 writes it")),
+    FIELD("audit.jarm", audit_jarm, VALUE_TEXT, SUMMARY("JARM fingerprint")),
+    FIELD("audit.connections", audit_connections, VALUE_INTEGER,
+          SUMMARY("connections that the audit made")),
+    FIELD("audit.stopped", audit_stopped, VALUE_TEXT,
+          SUMMARY("why before its end: out_of_connections, unreachable, out_of_memory")),
 };
 
 _Static_assert(sizeof PROBE_FIELDS / sizeof PROBE_FIELDS[0] <= FIELDS_MAX, "too many fields");

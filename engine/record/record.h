@@ -13,7 +13,10 @@
 
 #include <stdatomic.h>
 
-struct record_kind; /* fields.h */
+struct record_kind;  /* fields.h */
+struct audit_fields; /* audit_fields.h, and the next two */
+struct ocsp_fields;
+struct sct_fields;
 
 struct record {
     _Atomic uint32_t references;
@@ -117,6 +120,11 @@ struct probe_record {
     double days_left; /* of the leaf; negative when expired */
     enum status status;
     uint64_t findings; /* bits 1 << enum finding */
+
+    const struct audit_fields *audit; /* NULL without an audit */
+    const struct ocsp_fields *ocsp;   /* NULL when no response was stapled */
+    const struct sct_fields *scts;
+    uint32_t sct_count;
 };
 
 /* NULL when there is no memory. `bytes` is how much text and DER is expected to go into its arena.

@@ -4,6 +4,7 @@
 #define TESTS_GOLDEN_SAMPLE_RECORDS_H
 
 #include "engine/base/limits.h"
+#include "engine/record/audit_fields.h"
 #include "engine/record/fields.h"
 
 #include <stdio.h>
@@ -88,6 +89,55 @@ static inline void sample_tls(struct probe_record *r) {
     r->tls.key_proven = true;
 }
 
+static inline void sample_suites(struct tls_audit_version *version, uint16_t number, uint8_t order,
+                                 uint8_t count, const uint16_t *suites) {
+    version->version = number;
+    version->offered = TLS_AUDIT_YES;
+    version->suites_complete = number != 0x0301;
+    version->order = order;
+    version->suite_count = count;
+    memcpy(version->suites, suites, count * sizeof *suites);
+}
+
+/* All that an audit can find, with numbers that nobody has named and names from a stranger. */
+static inline void sample_audit(struct probe_record *r) {
+    static struct audit_fields fields;
+    static const struct ocsp_fields ocsp = {OCSP_READ,
+                                            {.status = OCSP_REVOKED,
+                                             .signature = OCSP_SIGNATURE_VALID,
+                                             .this_update = 1795176000,
+                                             .revoked_at = 1794000000}};
+    static struct sct_fields scts[2] = {{SCT_EMBEDDED, SCT_VALID, {0}, 1793491200123},
+                                        {SCT_IN_TLS, SCT_UNKNOWN_LOG, {0}, INT64_MAX}};
+    struct tls_audit_result *a = &fields.found;
+
+    sample_hash(scts[0].log_id, SCT_LOG_ID_BYTES, 132);
+    sample_hash(scts[1].log_id, SCT_LOG_ID_BYTES, 133);
+    r->scts = scts;
+    r->sct_count = 2;
+    r->ocsp = &ocsp;
+    r->audit = &fields;
+    sample_suites(&a->versions[0], 0x0304, TLS_AUDIT_ORDER_CLIENT, 2,
+                  (const uint16_t[]){0x1302, 0xfafa});
+    sample_suites(&a->versions[1], 0x0303, TLS_AUDIT_ORDER_SERVER, 2,
+                  (const uint16_t[]){0xc030, 0x009d});
+    a->versions[2] = (struct tls_audit_version){.version = 0x0302, .offered = TLS_AUDIT_NO};
+    sample_suites(&a->versions[3], 0x0301, TLS_AUDIT_ORDER_SERVER, 1, (const uint16_t[]){0x0035});
+    a->versions[4] = (struct tls_audit_version){.version = 0x0300};
+    a->groups13 = (struct tls_audit_groups){true, 2, {0x11ec, 0x001d}};
+    a->groups12 = (struct tls_audit_groups){false, 1, {0xfe00}};
+    a->protocols[0] = slice_of("h2");
+    a->protocol_count = 1;
+    a->dh_bits = 1024;
+    a->secure_renegotiation = a->extended_master_secret = a->client_certificate = TLS_AUDIT_YES;
+    a->compression = a->session_tickets = a->heartbeat = TLS_AUDIT_NO;
+    fields.ca_names =
+        SAMPLE_LIST(SAMPLE_ITEM("CN=Root,O=\x1b[2J\xff"), SAMPLE_ITEM(""), SAMPLE_ITEM("CN=Two"));
+    memcpy(a->jarm, "27d40d40d29d40d1dc42d43d00041d4689ee210389f4f6b4b5b1b93f92252d", 63);
+    a->connections = 80;
+    a->stop = TLS_AUDIT_OUT_OF_CONNECTIONS;
+}
+
 static inline struct probe_record *sample_good(void) {
     static const uint8_t LINK_DER[49] = {0x30, 47, 9, 8, 7};
     static struct chain_link chain[2] = {
@@ -133,6 +183,7 @@ static inline struct probe_record *sample_good(void) {
     r->trust.matched_name = slice_of("www.example.org");
     r->trust.chain_not_after = 1801267199;
     r->findings = 1u << FINDING_CHAIN_UNREADABLE;
+    sample_audit(r);
     return r;
 }
 
