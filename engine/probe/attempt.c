@@ -102,8 +102,8 @@ static void join_words(const struct slot *slot, bool certificate, enum outcome *
     *error = words;
 }
 
-void attempt_report(struct prober *prober, struct slot *slot, enum outcome outcome,
-                    const char *error, bool last) {
+static struct probe_record *record_of(struct prober *prober, struct slot *slot,
+                                      enum outcome outcome, const char *error) {
     const struct tls_observation *seen =
         slot->conversation ? conversation_seen(slot->conversation) : NULL;
     bool certificate = seen && seen->certificate_count;
@@ -128,9 +128,16 @@ void attempt_report(struct prober *prober, struct slot *slot, enum outcome outco
         .started_ms = slot->started_ms,
         .now_ms = prober->io->unix_ms,
     };
-    struct probe_record *record = make_record(prober, &report);
-    /* What was cancelled is still to be done by who goes on with the sweep. */
-    record->head.ticket = last && outcome != OUTCOME_CANCELLED ? slot->target.ticket : 0;
+    return make_record(prober, &report);
+}
+
+/* Hands a record on; `last` when no other of its target will follow. What was cancelled is still to
+ * be done by who goes on with the sweep. */
+static void deliver(struct prober *prober, struct slot *slot, struct probe_record *record,
+                    bool last) {
+    bool done = last && record->outcome != OUTCOME_CANCELLED;
+
+    record->head.ticket = done ? slot->target.ticket : 0;
     if (prober->settings->all_addresses)
         compare_addresses(slot, record);
     if (slot->further)
@@ -139,24 +146,46 @@ void attempt_report(struct prober *prober, struct slot *slot, enum outcome outco
     prober->config.publish(prober->config.owner, record);
 }
 
+static struct probe_record *end_audit(struct slot *slot) {
+    struct probe_record *record = auditing_end(slot->auditing);
+
+    slot->auditing = NULL;
+    return record;
+}
+
+void attempt_report(struct prober *prober, struct slot *slot, enum outcome outcome,
+                    const char *error, bool last) {
+    if (slot->auditing) /* cut short */
+        deliver(prober, slot, end_audit(slot), false);
+    else
+        deliver(prober, slot, record_of(prober, slot, outcome, error), last);
+}
+
 /* --- Ends --- */
+
+uint8_t attempt_first_plan(const struct prober *prober) {
+    enum plan plan = prober->settings->plan;
+    return (uint8_t)(plan == PLAN_AUDIT ? PLAN_HANDSHAKE : plan);
+}
 
 static bool has_next_address(const struct slot *slot) {
     return slot->address_at + 1u < slot->address_count;
 }
 
-void attempt_finish(struct prober *prober, struct slot *slot, enum outcome outcome,
-                    const char *error) {
+/* The record of this address goes out, `whole` or cut short; the next address gets a probe of its
+ * own. */
+static void end_address(struct prober *prober, struct slot *slot, struct probe_record *record,
+                        bool whole) {
     bool next = prober->settings->all_addresses && !prober->cancelling && has_next_address(slot);
 
-    attempt_report(prober, slot, outcome, error, !next);
+    deliver(prober, slot, record, whole && !next);
     slot->again = next;
     if (next) {
         slot->address_at++;
         slot->further = true;
         slot->attempt = slot->pauses = 0;
         slot->fallback = slot->without_alpn = false;
-        slot->plan = (uint8_t)prober->settings->plan;
+        slot->plan = attempt_first_plan(prober);
         slot_restart_clock(prober, slot);
     }
     if (slot->state == SLOT_RESOLVING)
@@ -171,8 +200,51 @@ static void try_again(struct prober *prober, struct slot *slot) {
     slot_close(prober, slot);
 }
 
+/* The next question of the audit gets a connection of its own. */
+static void ask_on(struct prober *prober, struct slot *slot) {
+    bool in_time = prober->io->now_ns < slot->hard_ns;
+
+    if (!prober->cancelling && in_time && auditing_next(slot->auditing, &prober->random)) {
+        slot->plan = PLAN_AUDIT;
+        try_again(prober, slot);
+    } else {
+        end_address(prober, slot, end_audit(slot), !prober->cancelling);
+    }
+}
+
+static bool begin_audit(struct prober *prober, struct slot *slot, struct probe_record *record) {
+    if (prober->settings->plan != PLAN_AUDIT || prober->cancelling || !record->has_tls)
+        return false;
+    slot->auditing = auditing_new(record, target_name(&slot->target));
+    return slot->auditing != NULL;
+}
+
+/* A question's connection that ended before its answer was whole. */
+static void question_failed(struct prober *prober, struct slot *slot, enum tls_audit_end how) {
+    tls_audit_ended(slot->auditing->audit, how);
+    ask_on(prober, slot);
+}
+
+void attempt_finish(struct prober *prober, struct slot *slot, enum outcome outcome,
+                    const char *error) {
+    if (slot->auditing) {
+        question_failed(prober, slot,
+                        outcome == OUTCOME_TIMEOUT ? TLS_AUDIT_TIMED_OUT : TLS_AUDIT_CLOSED);
+        return;
+    }
+    struct probe_record *record = record_of(prober, slot, outcome, error);
+    if (begin_audit(prober, slot, record))
+        ask_on(prober, slot);
+    else
+        end_address(prober, slot, record, true);
+}
+
 void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcome outcome,
                            const char *error) {
+    if (slot->auditing) {
+        question_failed(prober, slot, TLS_AUDIT_NOT_CONNECTED);
+        return;
+    }
     bool in_time = prober->io->now_ns < slot->hard_ns;
     bool answered = slot->fallback || slot->without_alpn; /* by this address, to another hello */
 
@@ -187,6 +259,13 @@ void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcom
 
 void attempt_conversed(struct prober *prober, struct slot *slot) {
     const struct conversation *conversation = slot->conversation;
+    if (slot->auditing) {
+        if (conversation->phase == CONVERSATION_DIALOGUE)
+            question_failed(prober, slot, TLS_AUDIT_NOT_CONNECTED);
+        else
+            ask_on(prober, slot);
+        return;
+    }
     enum outcome outcome = conversation_outcome(conversation);
     char words[LIMIT_ERROR_TEXT_BYTES];
 

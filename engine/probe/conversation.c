@@ -25,6 +25,10 @@ static bool start_hello(struct conversation *conversation, struct buffer *out) {
     struct slice sni = target_name(terms->target);
     uint8_t hello_random[TLS_GRAB_RANDOM_BYTES];
 
+    if (terms->plan == PLAN_AUDIT) {
+        buffer_add_slice(out, buffer_slice(&terms->auditing->hello));
+        return !out->failed;
+    }
     if (terms->plan == PLAN_HANDSHAKE)
         return tls_handshake_start(&conversation->handshake, client_of(conversation), sni, out);
     random_fill(terms->random, hello_random, sizeof hello_random);
@@ -34,9 +38,14 @@ static bool start_hello(struct conversation *conversation, struct buffer *out) {
 
 static enum tls_status feed_plain(struct conversation *conversation, struct slice bytes,
                                   struct buffer *out) {
-    return conversation->terms.plan == PLAN_HANDSHAKE
-               ? tls_handshake_feed(&conversation->handshake, bytes, out)
-               : tls_grab_feed(&conversation->grab, bytes, out);
+    switch (conversation->terms.plan) {
+    case PLAN_HANDSHAKE:
+        return tls_handshake_feed(&conversation->handshake, bytes, out);
+    case PLAN_AUDIT:
+        return tls_audit_feed(conversation->terms.auditing->audit, bytes);
+    default:
+        return tls_grab_feed(&conversation->grab, bytes, out);
+    }
 }
 
 /* Where the protocol carries TLS in packets of its own, what was appended from `from` on is put
@@ -136,7 +145,7 @@ void conversation_end(struct conversation *conversation) {
 /* --- How it went --- */
 
 const struct tls_observation *conversation_seen(const struct conversation *conversation) {
-    if (conversation->phase != CONVERSATION_TLS)
+    if (conversation->phase != CONVERSATION_TLS || conversation->terms.plan == PLAN_AUDIT)
         return NULL;
     return conversation->terms.plan == PLAN_HANDSHAKE ? &conversation->handshake.seen
                                                       : &conversation->grab.seen;

@@ -5,6 +5,7 @@
 #define ENGINE_PROBE_CONVERSATION_H
 
 #include "engine/base/random.h"
+#include "engine/probe/auditing.h"
 #include "engine/probe/prober.h"
 #include "engine/probe/target.h"
 #include "engine/starttls/dialogue.h"
@@ -24,6 +25,7 @@ struct conversation_terms {
     struct random *random;
     enum plan plan;
     bool without_alpn;
+    struct auditing *auditing; /* under PLAN_AUDIT: whose question this connection is for */
 };
 
 /* Small; what is large lies apart, in pages that are touched only by those who need it. */
@@ -55,7 +57,7 @@ enum conversation_status conversation_feed(struct conversation *conversation, st
 /* Frees what it holds; does nothing when it is idle. */
 void conversation_end(struct conversation *conversation);
 
-/* What TLS has shown; NULL before it began. */
+/* What TLS has shown; NULL before it began, and of an audit's question. */
 const struct tls_observation *conversation_seen(const struct conversation *conversation);
 
 /* How it ended, once it is over: an outcome, and words for it, which may quote the server. */

@@ -41,13 +41,14 @@ void slot_begin(struct prober *prober, struct slot *slot, const struct target *t
     slot->target = *target;
     slot->address = target->address;
     slot->conversation = NULL;
+    slot->auditing = NULL;
     slot->started_ns = prober->io->now_ns;
     slot->started_ms = prober->io->unix_ms;
     slot->dns_ns = slot->connect_ns = slot->connected_ns = slot->conversing_ns = slot->tls_ns = 0;
     slot->address_count = slot->address_at = slot->attempt = slot->pauses = 0;
     slot->again = slot->further = slot->fallback = slot->has_first = false;
     slot->without_alpn = false;
-    slot->plan = (uint8_t)prober->settings->plan;
+    slot->plan = attempt_first_plan(prober);
     slot_restart_clock(prober, slot);
 }
 
@@ -147,6 +148,7 @@ static void converse(struct prober *prober, struct slot *slot) {
         .random = &prober->random,
         .plan = (enum plan)slot->plan,
         .without_alpn = slot->without_alpn,
+        .auditing = slot->auditing,
     };
     if (conversation_start(conversation, &terms, prober_output(prober)) == CONVERSATION_OVER) {
         attempt_conversed(prober, slot);

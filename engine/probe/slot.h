@@ -33,6 +33,7 @@ struct slot {
     struct wheel_timer timer; /* first: expired timers are cast to their slot */
     struct slot *next;        /* in the free list or the waiting queue */
     struct conversation *conversation;
+    struct auditing *auditing; /* heap, once the questions have begun; NULL otherwise */
     struct address *addresses; /* heap, of a resolved name; NULL for an address target */
     struct address address;    /* the one that is probed */
     struct target target;
@@ -137,6 +138,9 @@ void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcom
 
 /* The conversation is over: a record, or once more where another hello may do. */
 void attempt_conversed(struct prober *prober, struct slot *slot);
+
+/* The plan of a target's first connection. */
+uint8_t attempt_first_plan(const struct prober *prober);
 
 /* The record alone; `last` when no other of its target will follow. */
 void attempt_report(struct prober *prober, struct slot *slot, enum outcome outcome,

@@ -34,6 +34,7 @@ static const char *const STATUS_NAMES[STATUS_COUNT] = {
 static const char *const PLAN_NAMES[PLAN_COUNT] = {
     [PLAN_HANDSHAKE] = "handshake",
     [PLAN_GRAB] = "grab",
+    [PLAN_AUDIT] = "audit",
 };
 
 static const struct {

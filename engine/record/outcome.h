@@ -34,7 +34,7 @@ enum status {
     STATUS_COUNT
 };
 
-enum plan { PLAN_HANDSHAKE, PLAN_GRAB, PLAN_COUNT };
+enum plan { PLAN_HANDSHAKE, PLAN_GRAB, PLAN_AUDIT, PLAN_COUNT };
 
 /* Bits of a record's findings. */
 enum finding {

@@ -1,8 +1,10 @@
 /* IRC (the IRCv3 extension `tls`, deprecated but served), before any registration:
  *
- *     C: CAP LS 302    S: :server CAP * LS :… tls …    C: STARTTLS    S: :server 670 …
+ *     C: CAP LS 302  STARTTLS    S: :server CAP * LS :… tls …  :server 670 …
  *
- * A server that knows no capabilities (421, or 451 for whatever comes first) is asked directly. */
+ * Both are asked at once: of servers that know no capabilities some say so (421, or 451 for
+ * whatever comes first) and some, InspIRCd among them, pass over the question; and servers that
+ * know no STARTTLS may pass over that, so that only their capabilities tell. */
 #include "engine/starttls/dialogue.h"
 #include "engine/starttls/reply.h"
 
@@ -10,13 +12,7 @@ enum { CAPABILITIES, GO_AHEAD };
 
 static void irc_start(struct dialogue_state *state, struct buffer *out) {
     (void)state;
-    buffer_add_text(out, "CAP LS 302\r\n");
-}
-
-static enum dialogue_status ask_tls(struct dialogue_state *state, struct buffer *out) {
-    buffer_add_text(out, "STARTTLS\r\n");
-    state->step = GO_AHEAD;
-    return DIALOGUE_MORE;
+    buffer_add_text(out, "CAP LS 302\r\nSTARTTLS\r\n");
 }
 
 /* The last parameter, which may hold blanks, or all of them when there is none such. */
@@ -28,8 +24,7 @@ static struct slice trailing(struct slice parameters) {
 }
 
 /* "* LS :multi-prefix tls", or "* LS * :multi-prefix" when more lines follow. */
-static enum dialogue_status capabilities(struct dialogue_state *state, struct slice parameters,
-                                         struct buffer *out) {
+static enum dialogue_status capabilities(struct dialogue_state *state, struct slice parameters) {
     struct slice rest = parameters;
 
     reply_word(&rest); /* who we are: nobody yet */
@@ -41,20 +36,27 @@ static enum dialogue_status capabilities(struct dialogue_state *state, struct sl
             state->seen = true;
     if (slice_is(reply_word(&rest), "*") && slice_trim(rest).len)
         return DIALOGUE_MORE;
-    return state->seen ? ask_tls(state, out)
-                       : dialogue_refused(state, slice_of("STARTTLS is not offered"));
+    if (!state->seen)
+        return dialogue_refused(state, slice_of("STARTTLS is not offered"));
+    state->step = GO_AHEAD;
+    return DIALOGUE_MORE;
 }
 
 static enum dialogue_status numeric(struct dialogue_state *state, struct slice command,
-                                    struct slice parameters, struct buffer *out) {
-    bool unknown = slice_is(command, "421") || slice_is(command, "451");
+                                    struct slice parameters) {
+    struct slice rest = parameters;
 
-    if (state->step == CAPABILITIES)
-        return unknown ? ask_tls(state, out) : DIALOGUE_MORE;
     if (slice_is(command, "670"))
         return DIALOGUE_TLS;
-    return unknown || slice_is(command, "691") ? dialogue_refused(state, trailing(parameters))
-                                               : DIALOGUE_MORE;
+    if (slice_is(command, "691"))
+        return dialogue_refused(state, trailing(parameters));
+    if (!slice_is(command, "421") && !slice_is(command, "451"))
+        return DIALOGUE_MORE;
+    reply_word(&rest); /* who we are */
+    if (state->step == GO_AHEAD || slice_equal_nocase(reply_word(&rest), slice_of("STARTTLS")))
+        return dialogue_refused(state, trailing(parameters));
+    state->step = GO_AHEAD; /* that was CAP */
+    return DIALOGUE_MORE;
 }
 
 /* Letters, or a number, which servers never say without their name. */
@@ -92,8 +94,8 @@ static enum dialogue_status irc_line(struct dialogue_state *state, struct slice 
         return DIALOGUE_MORE;
     }
     if (slice_equal_nocase(command, slice_of("CAP")))
-        return state->step == CAPABILITIES ? capabilities(state, rest, out) : DIALOGUE_MORE;
-    return numeric(state, command, rest, out);
+        return state->step == CAPABILITIES ? capabilities(state, rest) : DIALOGUE_MORE;
+    return numeric(state, command, rest);
 }
 
 const struct dialogue dialogue_irc = {

@@ -293,7 +293,7 @@ def check_refused(folder, port):
     first = start("scan", "-", *same[1:2], checkpoint + "2", "-o", os.devnull,
                   stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     first.stdin.write(f"{loopback(0)}:{port}\n".encode())
-    while size_of(checkpoint + "2") == 0:  # it is locked before it grows
+    while first.poll() is None and size_of(checkpoint + "2") == 0:  # it is locked before it grows
         time.sleep(0.002)
     refuse("in use", ["-", "--checkpoint", checkpoint + "2", "-o", os.devnull],
            "is in use by another trawl")

@@ -137,6 +137,28 @@ def check_grab(farm, fingerprints):
                   record["plan"], record["tls"])
 
 
+def check_audit(farm):
+    """The farm's own settings against what the audit found; an outside tool judges in check_audit."""
+    expected = {"tls10-only": ["TLS 1.0"], "tls12-only": ["TLS 1.2"], "tls13-only": ["TLS 1.3"],
+                "good-rsa": ["TLS 1.3", "TLS 1.2"]}
+    chosen = [e for kind in expected for e in farm.endpoints if e["kind"] == kind][:8]
+    chosen += farm.named("refusing")[:1]
+    run = scan("-", "--plan", "audit", "--ca-file", farm.root, "--format", "json", *TIMEOUTS,
+               text=lines_of(chosen))
+    check(run.returncode == 0, "audit: exit status", run.returncode, run.stderr)
+    for host, record in records_by_host(run, chosen).items():
+        endpoint = [e for e in chosen if e["name"] == host][0]
+        check(record["outcome"] == endpoint["expected_outcome"], host, "audit:", record["outcome"])
+        if endpoint["kind"] not in expected:
+            check("audit" not in record, host, "audit of a server that refused", record)
+            continue
+        audit = record.get("audit", {})
+        check(record["plan"] == "audit" and audit.get("versions") == expected[endpoint["kind"]],
+              host, "audit:", record["plan"], audit)
+        check(len(audit.get("jarm", "")) == 62 and "stopped" not in audit, host, audit)
+        check("certificate" in record, host, "audit without a certificate")
+
+
 def check_csv(farm, fingerprints):
     fields = ["host", "port", "outcome", "certificate.fingerprint_sha256"]
     good = farm.named("good")
@@ -238,6 +260,7 @@ def main():
         check(len(farm.endpoints) == ENDPOINTS, len(farm.endpoints), "endpoints")
         fingerprints = check_handshake(farm)
         check_grab(farm, fingerprints)
+        check_audit(farm)
         check_csv(farm, fingerprints)
         check_bad_input(farm, folder)
         check_reader_gone(farm, folder)

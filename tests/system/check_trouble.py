@@ -4,23 +4,20 @@ master.
     python3 check_trouble.py FOLDER     $TRAWL is the program
 """
 import collections
-import fcntl
 import json
 import os
 import pathlib
 import resource
+import select
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 
 from support import HANG_SECONDS, check, command, finish, loopback, refusing_port, run, start
 
 NAMESPACE = "--on-a-disk-of-its-own"
-PIPE_BYTES = 65536
 
 
 def block(count):
@@ -156,22 +153,24 @@ def check_disk_in_namespace(tools):
 # --- Readers ---
 
 class Pipe:
-    """A named pipe whose reading end the test holds, so that it sees how full it is."""
+    """A named pipe that nobody reads until the test wants it."""
 
     def __init__(self, folder, name):
         self.path = os.path.join(folder, name)
         os.mkfifo(self.path)
         self.end = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
-        self.size = fcntl.fcntl(self.end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
-    def waiting(self):
-        return struct.unpack("i", fcntl.ioctl(self.end, termios.FIONREAD, b"\0" * 4))[0]
+    def is_full(self):
+        """As a writer sees it."""
+        writer = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            return not select.select([], [writer], [], 0)[1]
+        finally:
+            os.close(writer)
 
     def wait_until_full(self, process):
-        """Until no more fits: writes to a pipe come in pieces of a page."""
-        while process.poll() is None and self.waiting() < self.size - 2 * 4096:
+        while process.poll() is None and not self.is_full():
             time.sleep(0.002)
-        time.sleep(0.3)
 
     def read_all(self):
         os.set_blocking(self.end, True)
@@ -221,7 +220,7 @@ def check_stopped_reader(folder, port):
     os.set_blocking(pipe.end, True)
     with open(output, "wb") as sink:
         reader = subprocess.Popen(["cat"], stdin=pipe.end, stdout=sink)
-    while os.stat(output).st_size < 2 * PIPE_BYTES:
+    while process.poll() is None and os.stat(output).st_size < 100000:
         time.sleep(0.002)
     reader.send_signal(signal.SIGSTOP)
     pipe.wait_until_full(process)

@@ -23,6 +23,7 @@ enum {
     SLOT_BYTES = 8 * 1024,   /* at most, of a connection that waits, ours and the kernel's */
     CONVERSATION_BYTES = 64 * 1024,
     WORKERS_MAX = 256,
+    AUDIT_TIMEOUTS = 6, /* an audit has dozens of connections */
 };
 
 /* --- How many --- */
@@ -212,12 +213,13 @@ enum error probe_setup_init(struct probe_setup *setup, const struct scan_setting
     enum error error;
 
     setup->probe = (struct prober_settings){
-        .plan = settings->plan ? PLAN_GRAB : PLAN_HANDSHAKE,
+        .plan = (enum plan)settings->plan,
         .dns_timeout_ms = (uint32_t)settings->dns_timeout_ms,
         .connect_timeout_ms = (uint32_t)settings->connect_timeout_ms,
         .starttls_timeout_ms = (uint32_t)settings->starttls_timeout_ms,
         .handshake_timeout_ms = (uint32_t)settings->handshake_timeout_ms,
-        .total_timeout_ms = (uint32_t)settings->timeout_ms,
+        .total_timeout_ms =
+            (uint32_t)settings->timeout_ms * (settings->plan == PLAN_AUDIT ? AUDIT_TIMEOUTS : 1),
         .all_addresses = settings->addresses != 0,
         .allow_common_name = settings->allow_cn,
     };

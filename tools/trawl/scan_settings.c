@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-const char *const scan_plans[] = {"handshake", "grab", NULL};
+const char *const scan_plans[] = {"handshake", "grab", "audit", NULL};
 static const char *const addresses[] = {"first", "all", NULL};
 static const char *const sigalgs[] = {"all", "rsa", "ecdsa", NULL};
 static const char *const shares[] = {"base", "random", NULL};
@@ -34,8 +34,10 @@ const struct option_spec scan_options[] = {
     {"seed", 0, OPTION_NUMBER, "N", "of the order in which blocks are swept", what, FIELD(seed), 0,
      0, NULL, "another each time"},
     {"plan", 0, OPTION_CHOICE, "PLAN",
-     "handshake: complete and verified; grab: the certificate and no more", how, FIELD(plan), 0, 0,
-     scan_plans, NULL},
+     "handshake: complete and verified; grab: the certificate and no more; audit: handshake, and "
+     "all "
+     "that the server is willing to do",
+     how, FIELD(plan), 0, 0, scan_plans, NULL},
     {"concurrency", 'c', OPTION_NUMBER, "N", "connections at once", how, FIELD(concurrency), 1,
      1000000, NULL, "by the machine's limits"},
     {"workers", 0, OPTION_NUMBER, "N", "threads that probe", how, FIELD(workers), 1, 256, NULL,

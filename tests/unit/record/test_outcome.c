@@ -47,6 +47,7 @@ static void test_small_tables(void **state) {
         assert_string_equal(status_name(i), STATUSES[i]);
     assert_string_equal(plan_name(PLAN_HANDSHAKE), "handshake");
     assert_string_equal(plan_name(PLAN_GRAB), "grab");
+    assert_string_equal(plan_name(PLAN_AUDIT), "audit");
 }
 
 static void test_findings(void **state) {
