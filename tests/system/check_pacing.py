@@ -193,8 +193,8 @@ def connecting_to(port):
 
 
 def check_many_rings():
-    """12,000 connections at once where one ring may have 2,000 descriptors. A listener whose backlog
-    is full answers no SYN."""
+    """12,000 connections at once where one ring may have 2,000 descriptors. A listener whose
+    backlog is full answers no SYN."""
     count, descriptors = 12000, 2000
     if not can_use_uring():
         print("many rings: skipped, for io_uring cannot be used here")

@@ -18,8 +18,8 @@ import subprocess
 import tempfile
 import time
 
-from support import (HANG_SECONDS, Server, check, finish, loopback, msgpack_objects, refusing_port, run,
-                     start)
+from support import (HANG_SECONDS, Server, check, finish, loopback, msgpack_objects, refusing_port,
+                     run, start)
 
 KILLS = 20
 EARLY_KILLS = 5  # while a run is still being set up

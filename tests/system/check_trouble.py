@@ -106,7 +106,8 @@ def check_full(folder, port):
 
 def check_file_limit(folder, port):
     """An error that does not pass ends the sweep; the file ends at a record."""
-    output, stats_path = os.path.join(folder, "limited.jsonl"), os.path.join(folder, "limited.stats")
+    output, stats_path = (os.path.join(folder, name) for name in
+                          ("limited.jsonl", "limited.stats"))
     limit = 500000
     result = run("scan", block(200000), "-p", port, "-o", output, "--stats", stats_path,
                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
