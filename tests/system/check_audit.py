@@ -7,8 +7,6 @@ import calendar
 import json
 import os
 import pathlib
-import random
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,41 +14,13 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 
+from servers import ENVIRONMENT, find, free_port
 from support import SKIPPED, check, finish
 
 HANG_SECONDS = 120  # only stops what hangs
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-# The machine's own configuration may forbid old versions.
-ENVIRONMENT = {**os.environ, "OPENSSL_CONF": "/dev/null"}
 NAME = "audit.test"
 VERSIONS = {"TLSv1.3": "TLS 1.3", "TLSv1.2": "TLS 1.2", "TLSv1.1": "TLS 1.1",
             "TLSv1.0": "TLS 1.0", "SSLv3": "SSL 3.0"}
-
-
-def find(name):
-    return shutil.which(name, path=PATH)
-
-
-_ports_given = set()
-
-
-def free_port():
-    """Free on all addresses (gnutls-serv takes them all), and none that the kernel gives to
-    clients."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        ephemeral = int(file.read().split()[0])
-    for _ in range(1000):
-        port = random.randrange(min(10000, ephemeral // 2), min(ephemeral, 32768))
-        if port in _ports_given:
-            continue
-        with socket.socket() as tried:
-            try:
-                tried.bind(("", port))
-            except OSError:
-                continue
-        _ports_given.add(port)
-        return port
-    sys.exit("no free port")
 
 
 def run(*arguments, **options):

@@ -11,19 +11,12 @@ import subprocess
 import sys
 import tempfile
 
+from support import HANG_SECONDS, Farm, check, finish, lines_of
+
 ENDPOINTS = 60
-HANG_SECONDS = 120  # only stops what hangs
 UNTOLD = {"silent", "dripping"}  # end by a timeout: slow, and nothing here depends on them
 CANNOT_FILTER = 77  # tool_refuse_uring's word for it
 USING_EPOLL = re.compile(r"^trawl: .*io_uring.*; using epoll$", re.M)
-
-problems = []
-
-
-def check(condition, *what):
-    if not condition:
-        problems.append(" ".join(str(w) for w in what))
-        print("FAILED:", problems[-1])
 
 
 def run(*command, text=""):
@@ -31,34 +24,11 @@ def run(*command, text=""):
                           timeout=HANG_SECONDS, check=False)
 
 
-class Farm:
-    """Runs as long as the `with` block."""
-
-    def __init__(self, folder, root):
-        self.process = subprocess.Popen(
-            [os.path.join(folder, "tool_farm"), "--endpoints", str(ENDPOINTS), "--root", root],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.root = root
-        self.endpoints = []
-
-    def __enter__(self):
-        for line in self.process.stdout:
-            if line == "ready\n":
-                return self
-            endpoint = json.loads(line)
-            if endpoint["kind"] not in UNTOLD:
-                self.endpoints.append(endpoint)
-        sys.exit(f"tool_farm ended with {self.process.wait()}")
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait(HANG_SECONDS)
-
+class BackendFarm(Farm):
     def scan(self, *options, before=()):
         """Returns the run and what its records say of each host."""
-        lines = "".join(f"{e['name']}@{e['address']}:{e['port']}\n" for e in self.endpoints)
         done = run(*before, os.environ["TRAWL"], "scan", "-", "--ca-file", self.root,
-                   "--format", "json", *options, text=lines)
+                   "--format", "json", *options, text=lines_of(self.endpoints))
         records = [json.loads(line) for line in done.stdout.splitlines()]
         return done, {r["host"]: (r["outcome"], r["status"],
                                   r.get("certificate", {}).get("fingerprint_sha256"))
@@ -127,10 +97,9 @@ def main():
         sys.exit(77)
     check_unit_tests(folder, refuse)
     with tempfile.TemporaryDirectory() as scratch, \
-            Farm(folder, os.path.join(scratch, "root.pem")) as farm:
+            BackendFarm(folder, os.path.join(scratch, "root.pem"), ENDPOINTS, UNTOLD) as farm:
         check_allowed(farm, check_refused(farm, refuse))
-    print(f"{len(problems)} problems")
-    sys.exit(1 if problems else 0)
+    finish()
 
 
 main()

@@ -14,51 +14,15 @@ import subprocess
 import sys
 import tempfile
 
+from support import HANG_SECONDS, Farm, check, finish, lines_of
+
 ENDPOINTS = 200
-HANG_SECONDS = 120  # only stops what hangs
 # The farm's silent and dripping servers are given up after this; all others answer much sooner.
 TIMEOUTS = ["--timeout", "4", "--handshake-timeout", "3"]
 NO_CERTIFICATE = {"unparsable", "alert", "not-tls", "silent", "dripping", "refusing", "resetting",
                   "closing"}
 # Where the plan grab ends otherwise: it is done before the server objects.
 GRAB_OUTCOMES = {"client-certificate": "ok"}
-
-problems = []
-
-
-def check(condition, *what):
-    if not condition:
-        problems.append(" ".join(str(w) for w in what))
-        print("FAILED:", problems[-1])
-
-
-class Farm:
-    """Runs as long as the `with` block."""
-
-    def __init__(self, folder, root):
-        self.process = subprocess.Popen(
-            [os.path.join(folder, "tool_farm"), "--endpoints", str(ENDPOINTS), "--root", root],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.root = root
-        self.endpoints = []
-
-    def __enter__(self):
-        for line in self.process.stdout:
-            if line == "ready\n":
-                return self
-            self.endpoints.append(json.loads(line))
-        sys.exit(f"tool_farm ended with {self.process.wait()}")
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait(HANG_SECONDS)
-
-    def named(self, prefix):
-        return [e for e in self.endpoints if e["kind"].startswith(prefix)]
-
-
-def lines_of(endpoints):
-    return "".join(f"{e['name']}@{e['address']}:{e['port']}\n" for e in endpoints)
 
 
 def scan(*arguments, text=""):
@@ -256,7 +220,7 @@ def check_interrupted(farm, folder):
 def main():
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # children started in the background ignore it
     with tempfile.TemporaryDirectory() as folder, \
-            Farm(sys.argv[1], os.path.join(folder, "root.pem")) as farm:
+            Farm(sys.argv[1], os.path.join(folder, "root.pem"), ENDPOINTS) as farm:
         check(len(farm.endpoints) == ENDPOINTS, len(farm.endpoints), "endpoints")
         fingerprints = check_handshake(farm)
         check_grab(farm, fingerprints)
@@ -265,8 +229,7 @@ def main():
         check_bad_input(farm, folder)
         check_reader_gone(farm, folder)
         check_interrupted(farm, folder)
-    print(f"{len(problems)} problems")
-    sys.exit(1 if problems else 0)
+    finish()
 
 
 main()

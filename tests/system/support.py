@@ -46,20 +46,24 @@ def start(*arguments, **options):
 
 
 class Farm:
-    """Runs tool_farm as long as the `with` block."""
+    """Runs tool_farm as long as the `with` block. `endpoints` are its servers but for those of the
+    kinds `without`."""
 
-    def __init__(self, folder, root, endpoints):
+    def __init__(self, folder, root, endpoints, without=()):
         self.process = subprocess.Popen(
             [os.path.join(folder, "tool_farm"), "--endpoints", str(endpoints), "--root", root],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.root = root
+        self.without = without
         self.endpoints = []
 
     def __enter__(self):
         for line in self.process.stdout:
             if line == "ready\n":
                 return self
-            self.endpoints.append(json.loads(line))
+            endpoint = json.loads(line)
+            if endpoint["kind"] not in self.without:
+                self.endpoints.append(endpoint)
         sys.exit(f"tool_farm ended with {self.process.wait()}")
 
     def __exit__(self, *_):
@@ -68,6 +72,11 @@ class Farm:
 
     def named(self, prefix):
         return [e for e in self.endpoints if e["kind"].startswith(prefix)]
+
+
+def lines_of(endpoints):
+    """A list of targets."""
+    return "".join(f"{e['name']}@{e['address']}:{e['port']}\n" for e in endpoints)
 
 
 # --- Addresses ---
