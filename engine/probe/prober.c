@@ -6,19 +6,30 @@
 #include <sys/mman.h>
 
 enum {
-    LOOKUPS_MAX = 512, /* open at once: a large list must not drown the DNS server */
+    LOOKUPS_MAX = 512,      /* open at once: a large list must not drown the DNS server */
+    LOOKUPS_AHEAD_MS = 250, /* of a pace */
     RESERVE_BYTES = 1 << 20,
 };
 
 /* --- From the worker --- */
 
+/* Under a pace, names wait in the work ring, for whichever worker is due. */
+static uint64_t lookups_max(const struct prober_settings *settings) {
+    uint64_t ahead_ns = LOOKUPS_AHEAD_MS * UINT64_C(1000000);
+    uint64_t paced =
+        settings->connect_interval_ns ? 1 + ahead_ns / settings->connect_interval_ns : LOOKUPS_MAX;
+    return paced < LOOKUPS_MAX ? paced : LOOKUPS_MAX;
+}
+
 bool prober_has_room(const struct prober *prober) {
     const struct prober_settings *settings = prober->settings;
+    const uint32_t *in_state = prober->in_state;
 
-    return prober->free_slots && prober->reserve && !prober->cancelling && !prober->paused &&
-           prober->held <= settings->slots / 2 && prober->waiting_count < settings->conversations &&
+    return prober->free_slots && prober->reserve && !prober->cancelling && !in_state[SLOT_PAUSED] &&
+           in_state[SLOT_HELD] <= settings->slots / 2 &&
+           in_state[SLOT_WAITING] < settings->conversations &&
            rate_allows(&prober->rate, prober->io->now_ns) &&
-           resolver_open_count(prober->resolver) < LOOKUPS_MAX;
+           in_state[SLOT_RESOLVING] + prober->paced < lookups_max(settings);
 }
 
 void prober_start(struct prober *prober, const struct target *target) {
@@ -33,7 +44,7 @@ void prober_start(struct prober *prober, const struct target *target) {
         slot_connect(prober, slot);
         return;
     }
-    slot_enter(slot, SLOT_RESOLVING);
+    slot_enter(prober, slot, SLOT_RESOLVING);
     uint64_t cookie = (uint64_t)slot->lookup << 32 | slot_index(prober, slot);
     if (resolver_start(prober->resolver, target_name(target), cookie))
         slot_arm(prober, slot, prober->settings->dns_timeout_ms);
@@ -167,6 +178,7 @@ static bool make_slabs(struct prober *prober) {
         prober->slots[i].next = prober->free_slots;
         prober->free_slots = &prober->slots[i];
     }
+    prober->in_state[SLOT_FREE] = settings->slots;
     prober->trust = settings->roots ? trust_checker_new(settings->roots) : NULL;
     return !settings->roots || prober->trust;
 }

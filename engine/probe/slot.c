@@ -23,8 +23,10 @@ static const uint16_t legal_next[] = {
     [SLOT_CLOSING] = 1 << SLOT_FREE | 1 << SLOT_HELD | 1 << SLOT_CONNECTING,
 };
 
-void slot_enter(struct slot *slot, enum slot_state next) {
+void slot_enter(struct prober *prober, struct slot *slot, enum slot_state next) {
     assert(legal_next[slot->state] & 1 << next);
+    prober->in_state[slot->state]--;
+    prober->in_state[next]++;
     slot->state = (uint8_t)next;
 }
 
@@ -59,14 +61,6 @@ static void set_paced(struct prober *prober, struct slot *slot, bool paced) {
     slot->paced = paced;
 }
 
-static void leave_counts(struct prober *prober, struct slot *slot) {
-    set_paced(prober, slot, false);
-    if (slot->state == SLOT_HELD)
-        prober->held--;
-    if (slot->state == SLOT_PAUSED)
-        prober->paused--;
-}
-
 /* Whether pace and caps allow one more connection. The pace serves those first who wait for it. */
 static bool may_connect(struct prober *prober, struct slot *slot) {
     struct caps *caps = prober->settings->caps;
@@ -85,10 +79,7 @@ static bool may_connect(struct prober *prober, struct slot *slot) {
 /* As long as others are served, the target's time does not run. */
 static void hold(struct prober *prober, struct slot *slot) {
     if (slot->state != SLOT_HELD) {
-        if (slot->state == SLOT_PAUSED)
-            prober->paused--;
-        slot_enter(slot, SLOT_HELD);
-        prober->held++;
+        slot_enter(prober, slot, SLOT_HELD);
     }
     slot_restart_clock(prober, slot);
     slot_arm(prober, slot, HOLD_MS);
@@ -99,9 +90,9 @@ void slot_connect(struct prober *prober, struct slot *slot) {
         hold(prober, slot);
         return;
     }
-    leave_counts(prober, slot);
+    set_paced(prober, slot, false);
     slot->counted = prober->settings->caps != NULL;
-    slot_enter(slot, SLOT_CONNECTING);
+    slot_enter(prober, slot, SLOT_CONNECTING);
     slot->again = false;
     slot->attempt++;
     slot->connect_ns = prober->io->now_ns;
@@ -124,8 +115,7 @@ void slot_pause(struct prober *prober, struct slot *slot) {
     assert(closed);
     (void)closed;
     uncount(prober, slot);
-    slot_enter(slot, SLOT_PAUSED);
-    prober->paused++;
+    slot_enter(prober, slot, SLOT_PAUSED);
     slot->pauses++;
     prober_count(&prober->statistics.back_pressure, 1);
     slot_restart_clock(prober, slot);
@@ -140,7 +130,7 @@ static void converse(struct prober *prober, struct slot *slot) {
     prober->free_conversations = conversation->next_free;
     prober_count(&prober->statistics.handshakes, 1);
     slot->conversation = conversation;
-    slot_enter(slot, SLOT_CONVERSING);
+    slot_enter(prober, slot, SLOT_CONVERSING);
     slot->conversing_ns = prober->io->now_ns;
     const struct conversation_terms terms = {
         .settings = prober->settings,
@@ -173,11 +163,10 @@ void slot_converse_or_wait(struct prober *prober, struct slot *slot) {
         converse(prober, slot);
         return;
     }
-    slot_enter(slot, SLOT_WAITING);
+    slot_enter(prober, slot, SLOT_WAITING);
     slot->next = NULL;
     *prober->waiting_end = slot;
     prober->waiting_end = &slot->next;
-    prober->waiting_count++;
     slot_arm(prober, slot, prober->settings->total_timeout_ms);
 }
 
@@ -189,7 +178,6 @@ static void leave_waiting(struct prober *prober, struct slot *slot) {
     *at = slot->next;
     if (!*at)
         prober->waiting_end = at;
-    prober->waiting_count--;
 }
 
 void slots_serve_waiting(struct prober *prober) {
@@ -215,7 +203,7 @@ static void give_back_conversation(struct prober *prober, struct slot *slot) {
 /* --- Closing --- */
 
 void slot_release(struct prober *prober, struct slot *slot) {
-    slot_enter(slot, SLOT_FREE);
+    slot_enter(prober, slot, SLOT_FREE);
     wheel_disarm(&slot->timer);
     free(slot->addresses);
     slot->addresses = NULL;
@@ -238,13 +226,13 @@ void slot_close(struct prober *prober, struct slot *slot) {
 
     if (slot->state == SLOT_WAITING)
         leave_waiting(prober, slot);
-    leave_counts(prober, slot);
+    set_paced(prober, slot, false);
     give_back_conversation(prober, slot);
     uncount(prober, slot);
     if (slot->again && slot->address_count) /* the next, or the same once more */
         slot->address = slot->addresses[slot->address_at];
     wheel_disarm(&slot->timer);
-    slot_enter(slot, SLOT_CLOSING);
+    slot_enter(prober, slot, SLOT_CLOSING);
     if (!connected || io_close_socket(prober->io, slot_index(prober, slot)))
         slot_closed(prober, slot);
 }

@@ -29,6 +29,8 @@ enum slot_state {
     SLOT_CLOSING, /* until the io layer gives the socket back */
 };
 
+enum { SLOT_STATES = SLOT_CLOSING + 1 };
+
 struct slot {
     struct wheel_timer timer; /* first: expired timers are cast to their slot */
     struct slot *next;        /* in the free list or the waiting queue */
@@ -72,7 +74,8 @@ struct prober {
     struct conversation *conversations, *free_conversations;
     struct dialogue_state *dialogues; /* of the conversations, as are the storages */
     uint8_t *storages;
-    uint32_t busy, waiting_count, paused, held, paced; /* `paced` of those held */
+    uint32_t in_state[SLOT_STATES]; /* slots */
+    uint32_t busy, paced;           /* `paced` of those held */
     bool cancelling;
     struct prober_statistics statistics; /* written with prober_count, read with __atomic_load_n */
 };
@@ -98,7 +101,7 @@ static inline uint32_t slot_index(const struct prober *prober, const struct slot
 void slot_begin(struct prober *prober, struct slot *slot, const struct target *target);
 
 /* The one way into a state. */
-void slot_enter(struct slot *slot, enum slot_state next);
+void slot_enter(struct prober *prober, struct slot *slot, enum slot_state next);
 
 /* The deadline of the state just entered, and never later than the target's own. */
 void slot_arm(struct prober *prober, struct slot *slot, uint32_t stage_ms);

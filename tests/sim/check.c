@@ -168,7 +168,7 @@ void check_closing(struct check *check, uint32_t target, bool connecting) {
 /* --- The sweep ------------------------------------------------------------------------------ */
 
 void check_started(struct check *check, uint32_t target) {
-    CHECK(check->cancelled || !check->prober->paused,
+    CHECK(check->cancelled || !check->prober->in_state[SLOT_PAUSED],
           "target %u starts while the machine lacks what others need", target);
     check->fates[target].clock_ns = check->world->now_ns;
     check->counts.started++;
@@ -205,7 +205,8 @@ void check_stepped(struct check *check) {
     }
     CHECK(busy == prober->busy && busy == prober->statistics.busy, "%u of %u slots are busy", busy,
           prober->busy);
-    CHECK(held == prober->held && paused == prober->paused && waiting == prober->waiting_count,
+    CHECK(held == prober->in_state[SLOT_HELD] && paused == prober->in_state[SLOT_PAUSED] &&
+              waiting == prober->in_state[SLOT_WAITING],
           "%u held, %u paused, %u waiting", held, paused, waiting);
     CHECK(conversing == prober->statistics.handshakes, "%u conversations", conversing);
     CHECK(!waiting || conversing == prober->settings->conversations,
