@@ -163,11 +163,6 @@ void attempt_report(struct prober *prober, struct slot *slot, enum outcome outco
 
 /* --- Ends --- */
 
-uint8_t attempt_first_plan(const struct prober *prober) {
-    enum plan plan = prober->settings->plan;
-    return (uint8_t)(plan == PLAN_AUDIT ? PLAN_HANDSHAKE : plan);
-}
-
 static bool has_next_address(const struct slot *slot) {
     return slot->address_at + 1u < slot->address_count;
 }
@@ -185,7 +180,7 @@ static void end_address(struct prober *prober, struct slot *slot, struct probe_r
         slot->further = true;
         slot->attempt = slot->pauses = 0;
         slot->fallback = slot->without_alpn = false;
-        slot->plan = attempt_first_plan(prober);
+        slot->plan = slot_first_plan(prober);
         slot_restart_clock(prober, slot);
     }
     if (slot->state == SLOT_RESOLVING)

@@ -39,6 +39,11 @@ void slot_restart_clock(struct prober *prober, struct slot *slot) {
     slot->hard_ns = prober->io->now_ns + prober->settings->total_timeout_ms * UINT64_C(1000000);
 }
 
+uint8_t slot_first_plan(const struct prober *prober) {
+    enum plan plan = prober->settings->plan;
+    return (uint8_t)(plan == PLAN_AUDIT ? PLAN_HANDSHAKE : plan);
+}
+
 void slot_begin(struct prober *prober, struct slot *slot, const struct target *target) {
     slot->target = *target;
     slot->address = target->address;
@@ -50,7 +55,7 @@ void slot_begin(struct prober *prober, struct slot *slot, const struct target *t
     slot->address_count = slot->address_at = slot->attempt = slot->pauses = 0;
     slot->again = slot->further = slot->fallback = slot->has_first = false;
     slot->without_alpn = false;
-    slot->plan = attempt_first_plan(prober);
+    slot->plan = slot_first_plan(prober);
     slot_restart_clock(prober, slot);
 }
 
@@ -122,55 +127,14 @@ void slot_pause(struct prober *prober, struct slot *slot) {
     slot_arm(prober, slot, PAUSE_MS);
 }
 
-/* --- Conversing --- */
-
-static void converse(struct prober *prober, struct slot *slot) {
-    struct conversation *conversation = prober->free_conversations;
-
-    prober->free_conversations = conversation->next_free;
-    prober_count(&prober->statistics.handshakes, 1);
-    slot->conversation = conversation;
-    slot_enter(prober, slot, SLOT_CONVERSING);
-    slot->conversing_ns = prober->io->now_ns;
-    const struct conversation_terms terms = {
-        .settings = prober->settings,
-        .target = &slot->target,
-        .random = &prober->random,
-        .plan = (enum plan)slot->plan,
-        .without_alpn = slot->without_alpn,
-        .auditing = slot->auditing,
-    };
-    if (conversation_start(conversation, &terms, prober_output(prober)) == CONVERSATION_OVER) {
-        attempt_conversed(prober, slot);
-        return;
-    }
-    if (prober->out.len)
-        io_send(prober->io, slot_index(prober, slot), buffer_slice(&prober->out));
-    io_receive(prober->io, slot_index(prober, slot));
-    if (conversation->phase == CONVERSATION_TLS)
-        slot_begin_tls(prober, slot);
-    else
-        slot_arm(prober, slot, prober->settings->starttls_timeout_ms);
-}
-
 void slot_begin_tls(struct prober *prober, struct slot *slot) {
     slot->tls_ns = prober->io->now_ns;
     slot_arm(prober, slot, prober->settings->handshake_timeout_ms);
 }
 
-void slot_converse_or_wait(struct prober *prober, struct slot *slot) {
-    if (prober->free_conversations && !prober->waiting) {
-        converse(prober, slot);
-        return;
-    }
-    slot_enter(prober, slot, SLOT_WAITING);
-    slot->next = NULL;
-    *prober->waiting_end = slot;
-    prober->waiting_end = &slot->next;
-    slot_arm(prober, slot, prober->settings->total_timeout_ms);
-}
+/* --- Closing --- */
 
-static void leave_waiting(struct prober *prober, struct slot *slot) {
+void slot_leave_waiting(struct prober *prober, struct slot *slot) {
     struct slot **at = &prober->waiting;
 
     while (*at != slot)
@@ -178,14 +142,6 @@ static void leave_waiting(struct prober *prober, struct slot *slot) {
     *at = slot->next;
     if (!*at)
         prober->waiting_end = at;
-}
-
-void slots_serve_waiting(struct prober *prober) {
-    while (prober->waiting && prober->free_conversations) {
-        struct slot *slot = prober->waiting;
-        leave_waiting(prober, slot);
-        converse(prober, slot);
-    }
 }
 
 static void give_back_conversation(struct prober *prober, struct slot *slot) {
@@ -199,8 +155,6 @@ static void give_back_conversation(struct prober *prober, struct slot *slot) {
     prober->free_conversations = conversation;
     prober_count(&prober->statistics.handshakes, (uint64_t)-1);
 }
-
-/* --- Closing --- */
 
 void slot_release(struct prober *prober, struct slot *slot) {
     slot_enter(prober, slot, SLOT_FREE);
@@ -225,7 +179,7 @@ void slot_close(struct prober *prober, struct slot *slot) {
     bool connected = slot->state != SLOT_PAUSED && slot->state != SLOT_HELD;
 
     if (slot->state == SLOT_WAITING)
-        leave_waiting(prober, slot);
+        slot_leave_waiting(prober, slot);
     set_paced(prober, slot, false);
     give_back_conversation(prober, slot);
     uncount(prober, slot);

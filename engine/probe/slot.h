@@ -2,8 +2,9 @@
  *
  *     prober.c    from the worker: open, start, step, cancel
  *     events.c    from below: connected, received, expired, resolved
+ *     converse.c  a connection gets a conversation, or waits for one
  *     attempt.c   the end of a connection: again, or a record
- *     slot.c      the steps themselves: connect, converse, close, free
+ *     slot.c      the steps themselves: connect, close, free
  *
  * Everything here belongs to the worker's thread but for the counts of `statistics`. */
 #ifndef ENGINE_PROBE_SLOT_H
@@ -100,6 +101,9 @@ static inline uint32_t slot_index(const struct prober *prober, const struct slot
 /* A slot for `target`, as far as one without a connection goes. */
 void slot_begin(struct prober *prober, struct slot *slot, const struct target *target);
 
+/* The plan of a target's first connection. */
+uint8_t slot_first_plan(const struct prober *prober);
+
 /* The one way into a state. */
 void slot_enter(struct prober *prober, struct slot *slot, enum slot_state next);
 
@@ -115,12 +119,11 @@ void slot_connect(struct prober *prober, struct slot *slot);
 /* No port or descriptor is left. */
 void slot_pause(struct prober *prober, struct slot *slot);
 
-/* Connected: begins the conversation, or waits for a free one. */
-void slot_converse_or_wait(struct prober *prober, struct slot *slot);
-void slots_serve_waiting(struct prober *prober);
-
 /* TLS begins, at once or after the dialogue: its own deadline runs from here. */
 void slot_begin_tls(struct prober *prober, struct slot *slot);
+
+/* Out of the queue of those that wait for a conversation. */
+void slot_leave_waiting(struct prober *prober, struct slot *slot);
 
 /* Ends the connection; then the slot connects again or is free. */
 void slot_close(struct prober *prober, struct slot *slot);
@@ -128,6 +131,12 @@ void slot_closed(struct prober *prober, struct slot *slot);
 
 /* Back to the free ones; it has no connection. */
 void slot_release(struct prober *prober, struct slot *slot);
+
+/* --- converse.c --- */
+
+/* Connected: begins the conversation, or waits for a free one. */
+void slot_converse_or_wait(struct prober *prober, struct slot *slot);
+void slots_serve_waiting(struct prober *prober);
 
 /* --- attempt.c --- */
 
@@ -141,9 +150,6 @@ void attempt_not_connected(struct prober *prober, struct slot *slot, enum outcom
 
 /* The conversation is over: a record, or once more where another hello may do. */
 void attempt_conversed(struct prober *prober, struct slot *slot);
-
-/* The plan of a target's first connection. */
-uint8_t attempt_first_plan(const struct prober *prober);
 
 /* The record alone; `last` when no other of its target will follow. */
 void attempt_report(struct prober *prober, struct slot *slot, enum outcome outcome,
