@@ -159,7 +159,7 @@ static void connection_close(struct canned *canned, struct connection *connectio
 }
 
 static void accept_some(struct canned *canned, uint32_t sort) {
-    for (int i = 0; i < ACCEPTS_A_ROUND; i++) {
+    for (uint32_t i = 0; i < ACCEPTS_A_ROUND; i++) {
         struct connection *connection = canned->free;
         if (!connection) {
             watch_listeners(canned, EPOLL_CTL_MOD, false); /* until one closes */
