@@ -49,7 +49,7 @@ def spellings(address, source):
     if address.version == 4:
         return
     yield address.compressed.upper()
-    groups = [f"{int(group, 16):x}" for group in address.exploded.split(":")]
+    groups = [f"{int.from_bytes(address.packed[i:i + 2], 'big'):x}" for i in range(0, 16, 2)]
     yield ":".join(groups)
     dotted = str(ipaddress.IPv4Address(address.packed[12:]))
     yield ":".join(groups[:6] + [dotted])

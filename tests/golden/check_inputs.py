@@ -434,7 +434,8 @@ def check_many(tool):
         assert kilobytes - least < 2048, f"{name}: {kilobytes} KB, {least} KB for a part of it"
     least = tool.count(spec="10.0.0.0/24")[2]
     got, _, kilobytes, _ = tool.count(spec="10.0.0.0/8")
-    assert got == 1 << 24 and kilobytes - least < 1024, f"/8: {got} targets, {kilobytes} KB, {least} KB"
+    # Sanitizers take some megabytes by themselves; a byte a target would be sixteen.
+    assert got == 1 << 24 and kilobytes - least < 8192, f"/8: {got} targets, {kilobytes} KB, {least} KB"
 
 
 def main():

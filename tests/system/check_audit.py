@@ -264,8 +264,10 @@ def check_sslscan(name, port, found):
         if facts["order"] == "server":
             check(facts["numbers"][0] == preferred.get(version), name, version, "prefers",
                   facts["suites"][0])
+    # sslscan knows no group with ML-KEM, whose numbers begin there.
+    ours = {number for number in found["groups13"]["numbers"] if number < 0x200}
     if found["groups13"]["complete"]:
-        check(set(found["groups13"]["numbers"]) == groups.get("TLSv1.3", set()), name, "groups",
+        check(ours == groups.get("TLSv1.3", set()), name, "groups",
               found["groups13"]["names"], "sslscan:", groups)
     # sslscan strikes out the curve of an elliptic certificate, and with it the certificate.
     if found["groups12"]["complete"]:
