@@ -12,7 +12,6 @@
 
 enum {
     BUFFER_BYTES = 16384,
-    SEND_MAX = 16384,
     EVENTS_MAX = 512, /* a step; the next one takes the rest */
 };
 
@@ -146,7 +145,7 @@ static void epoll_send(struct io *io, uint32_t index, struct slice bytes) {
     struct epoll *epoll = epoll_of(io);
     struct epoll_socket *socket = socket_at(epoll, index);
 
-    assert(socket->state == STATE_CONNECTED && bytes.len <= SEND_MAX);
+    assert(socket->state == STATE_CONNECTED && bytes.len <= IO_SEND_MAX);
     if (bytes.len == 0 || socket->error)
         return;
     ssize_t sent = send(socket->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);

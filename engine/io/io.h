@@ -41,6 +41,9 @@ struct io_config {
     void *context; /* what a backend without a kernel runs on; NULL for the others */
 };
 
+/* Bytes of one io_send: small beside a socket's send buffer. */
+enum { IO_SEND_MAX = 16 * 1024 };
+
 struct io;
 
 struct io_backend {
@@ -98,7 +101,7 @@ static inline void io_connect(struct io *io, uint32_t socket, const struct addre
     io->backend->connect(io, socket, address, port);
 }
 
-/* Copies `bytes`: at most 16 KiB, small beside a socket's send buffer. */
+/* Copies `bytes`: at most IO_SEND_MAX. */
 static inline void io_send(struct io *io, uint32_t socket, struct slice bytes) {
     io->backend->send(io, socket, bytes);
 }

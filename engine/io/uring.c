@@ -21,7 +21,6 @@ enum {
     BUFFERS_MIN = 64,
     BUFFERS_MAX = 4096,
     BUFFER_GROUP = 0,
-    SEND_MAX = 16384,
     SEND_ARENA_BYTES = 256 * 1024,
     CQE_BATCH = 64,
     SUBMIT_TRIES = 1000,
@@ -234,7 +233,7 @@ static void uring_send(struct io *io, uint32_t index, struct slice bytes) {
     struct uring *uring = uring_of(io);
     struct uring_socket *socket = socket_at(uring, index);
 
-    assert(socket->state == STATE_CONNECTED && bytes.len <= SEND_MAX);
+    assert(socket->state == STATE_CONNECTED && bytes.len <= IO_SEND_MAX);
     if (bytes.len == 0)
         return;
     if (SEND_ARENA_BYTES - uring->arena_used < bytes.len)

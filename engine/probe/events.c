@@ -5,10 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum {
-    PAUSES_MAX = 300,     /* then the lack is taken for the address's fault */
-    SEND_MAX = 16 * 1024, /* what io_send takes */
-};
+enum { PAUSES_MAX = 300 }; /* then the lack is taken for the address's fault */
 
 static bool is_back_pressure(int error) {
     return error == EMFILE || error == ENFILE || error == EADDRNOTAVAIL || error == ENOBUFS ||
@@ -44,7 +41,8 @@ static void on_received(struct prober *prober, struct slot *slot, const struct i
     prober_count(&prober->statistics.bytes_received, event->bytes.len);
     enum conversation_status status =
         conversation_feed(conversation, event->bytes, prober_output(prober));
-    if (prober->out.len > SEND_MAX) { /* the second hello, with the cookie of one who means ill */
+    if (prober->out.len >
+        IO_SEND_MAX) { /* the second hello, with the cookie of one who means ill */
         attempt_finish(prober, slot, OUTCOME_TOO_LARGE, "the server asks for too large an answer");
         return;
     }

@@ -83,9 +83,8 @@ static bool may_connect(struct prober *prober, struct slot *slot) {
 
 /* As long as others are served, the target's time does not run. */
 static void hold(struct prober *prober, struct slot *slot) {
-    if (slot->state != SLOT_HELD) {
+    if (slot->state != SLOT_HELD)
         slot_enter(prober, slot, SLOT_HELD);
-    }
     slot_restart_clock(prober, slot);
     slot_arm(prober, slot, HOLD_MS);
 }

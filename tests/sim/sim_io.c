@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SEND_MAX = 16384, POISON = 0xdb };
+enum { POISON = 0xdb };
 
 enum socket_state {
     SOCKET_FREE,
@@ -198,7 +198,7 @@ static void sim_send(struct io *io, uint32_t index, struct slice bytes) {
 
     SIM_MUST(world, socket->state == SOCKET_CONNECTED, "send on socket %u in state %d", index,
              socket->state);
-    SIM_MUST(world, bytes.len <= SEND_MAX, "send of %zu bytes", bytes.len);
+    SIM_MUST(world, bytes.len <= IO_SEND_MAX, "send of %zu bytes", bytes.len);
     sim_note(world, "send", index, bytes.len, 0);
     check_conversing(world->check, socket->target);
     if (!sim_peer_is_clear(socket->peer))

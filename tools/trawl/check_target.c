@@ -3,10 +3,7 @@
 #include "engine/base/quote.h"
 #include "engine/starttls/dialogue.h"
 #include "ingest/target_parse.h"
-
-#include <netdb.h>
-
-static const struct protocol_lookup lookup = {dialogue_by_name, dialogue_by_port};
+#include "tools/trawl/resolve.h"
 
 /* --- Protocol and port --- */
 
@@ -40,18 +37,6 @@ static enum error complete(const struct check_settings *settings, bool is_url,
 
 /* --- Another name --- */
 
-/* The first address, by the system's resolver: a target has one name, and that will be another. */
-static const char *resolve(struct target *target) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found;
-    int error = getaddrinfo(target->name, NULL, &hints, &found);
-
-    if (error)
-        return gai_strerror(error);
-    bool ok = address_from_sockaddr(found->ai_addr, &target->address);
-    freeaddrinfo(found);
-    return ok ? NULL : "no address";
-}
-
 static enum error rename_server(const char *name, struct check_target *out,
                                 struct failure *failure) {
     struct target *server = &out->server;
@@ -61,8 +46,9 @@ static enum error rename_server(const char *name, struct check_target *out,
     if (target_set_name(&named, slice_of(name), &why) != ERROR_NONE)
         return failure_set(failure, ERROR_USAGE, "--name %s: %s", quote_of(slice_of(name)).text,
                            why.text);
+    /* A target has one name, and that will be another. */
     if (server->address.family == ADDRESS_NONE && strcmp(server->name, named.name) != 0)
-        out->no_address = resolve(server);
+        out->no_address = resolve_name(server);
     if (out->no_address)
         return ERROR_NONE; /* reported under its own name */
     named.address = server->address;
@@ -103,7 +89,7 @@ enum error check_target_read(const struct check_settings *settings, const char *
     *out = (struct check_target){.path = path_of(text)};
     if (out->path)
         return read_file_target(settings, out, failure);
-    if (target_parse(slice_of(text), &lookup, &out->server, &why) != ERROR_NONE)
+    if (target_parse(slice_of(text), &protocol_lookup_all, &out->server, &why) != ERROR_NONE)
         return failure_set(failure, ERROR_USAGE, "target %s: %s", quote_of(slice_of(text)).text,
                            why.text);
     enum error error = complete(settings, strstr(text, "://") != NULL, &out->server, failure);

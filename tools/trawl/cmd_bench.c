@@ -3,8 +3,8 @@
 #include "tools/trawl/command.h"
 #include "tools/trawl/load.h"
 #include "tools/trawl/probe_setup.h"
+#include "tools/trawl/resolve.h"
 
-#include <netdb.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,16 +91,9 @@ static void help(struct buffer *text) {
 
 /* One look-up before, so that DNS is not what is measured. */
 static enum error resolve(struct target *target, struct failure *failure) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found;
+    const char *why = target->address.family == ADDRESS_NONE ? resolve_name(target) : NULL;
 
-    if (target->address.family != ADDRESS_NONE)
-        return ERROR_NONE;
-    int error = getaddrinfo(target->name, NULL, &hints, &found);
-    if (error)
-        return failure_set(failure, ERROR_INPUT, "%s: %s", target->name, gai_strerror(error));
-    bool ok = address_from_sockaddr(found->ai_addr, &target->address);
-    freeaddrinfo(found);
-    return ok ? ERROR_NONE : failure_set(failure, ERROR_INPUT, "%s has no address", target->name);
+    return why ? failure_set(failure, ERROR_INPUT, "%s: %s", target->name, why) : ERROR_NONE;
 }
 
 static enum error read_target(const char *spec, struct target *target, struct failure *failure) {
