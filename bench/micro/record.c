@@ -7,6 +7,7 @@
 
 struct recording {
     struct farm_chain chain;
+    struct link_cache *links;
     struct probe_record *record;
     struct field_selection fields;
     struct encoding encoding;
@@ -17,7 +18,8 @@ static void *open_record(const void *argument) {
     struct recording *recording = calloc(1, sizeof *recording);
 
     if (!recording || !farm_chains_init(&recording->chain, 1, FARM_GOOD_ECDSA, NULL) ||
-        !(recording->record = sample_record(&recording->chain)) ||
+        !(recording->links = link_cache_new()) ||
+        !(recording->record = sample_record(&recording->chain, recording->links)) ||
         field_selection_init(&recording->fields, &probe_record_kind, NULL, NULL))
         abort(); /* no memory */
     recording->encoding = (struct encoding){.encoder = argument, .fields = &recording->fields};
@@ -28,6 +30,7 @@ static void *open_record(const void *argument) {
 static void close_record(void *state) {
     struct recording *recording = state;
     record_put(&recording->record->head);
+    link_cache_free(recording->links);
     farm_chains_deinit(&recording->chain, 1);
     field_selection_deinit(&recording->fields);
     buffer_deinit(&recording->out);
@@ -38,7 +41,7 @@ static void run_record(void *state, uint64_t times) {
     struct recording *recording = state;
 
     for (; times; times--) {
-        struct probe_record *record = sample_record(&recording->chain);
+        struct probe_record *record = sample_record(&recording->chain, recording->links);
         if (!record)
             abort();
         record_put(&record->head);

@@ -15,7 +15,7 @@ struct tls_observation sample_observation(const struct farm_chain *chain) {
     return seen;
 }
 
-struct probe_record *sample_record(const struct farm_chain *chain) {
+struct probe_record *sample_record(const struct farm_chain *chain, struct link_cache *links) {
     struct prober_settings settings = {.plan = PLAN_GRAB, .policy = judge_policy_default()};
     struct tls_observation seen = sample_observation(chain);
     struct target target = {.address = {.family = ADDRESS_V4, .bytes = {127, 0, 0, 1}},
@@ -35,11 +35,9 @@ struct probe_record *sample_record(const struct farm_chain *chain) {
                    .handshake_us = 30001,
                    .total_us = 41251},
         .seen = &seen,
-        .links = link_cache_new(),
+        .links = links,
         .started_ms = now_ms,
         .now_ms = now_ms,
     };
-    struct probe_record *record = report.links ? report_record(&report, NULL) : NULL;
-    link_cache_free(report.links);
-    return record;
+    return report_record(&report, NULL);
 }

@@ -3,6 +3,7 @@
 #define BENCH_MICRO_SAMPLES_H
 
 #include "bench/farm/farm_chain.h"
+#include "engine/probe/link_cache.h"
 #include "engine/probe/prober.h"
 #include "engine/tls/session.h"
 
@@ -10,6 +11,6 @@
 struct tls_observation sample_observation(const struct farm_chain *chain);
 
 /* The record of it, for 127.0.0.1:443; NULL when there is no memory. */
-struct probe_record *sample_record(const struct farm_chain *chain);
+struct probe_record *sample_record(const struct farm_chain *chain, struct link_cache *links);
 
 #endif

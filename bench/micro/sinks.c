@@ -22,11 +22,12 @@ struct sinking {
 /* `argument`: the suffix of the file, or NULL for the null sink. */
 static void *open_sinking(const void *argument) {
     struct sinking *sinking = calloc(1, sizeof *sinking);
+    struct link_cache *links = link_cache_new();
     struct farm_chain chain;
     struct probe_record *record;
 
-    if (!sinking || !farm_chains_init(&chain, 1, FARM_GOOD_ECDSA, NULL) ||
-        !(record = sample_record(&chain)) ||
+    if (!sinking || !links || !farm_chains_init(&chain, 1, FARM_GOOD_ECDSA, NULL) ||
+        !(record = sample_record(&chain, links)) ||
         field_selection_init(&sinking->fields, &probe_record_kind, NULL, NULL))
         abort(); /* no memory */
     struct encoding encoding = {.encoder = &json_encoder, .fields = &sinking->fields};
@@ -34,6 +35,7 @@ static void *open_sinking(const void *argument) {
     for (int i = 0; i < BATCH_RECORDS; i++)
         json_encoder.encode(&encoding, &record->head, &sinking->batch);
     record_put(&record->head);
+    link_cache_free(links);
     farm_chains_deinit(&chain, 1);
     snprintf(sinking->path, sizeof sinking->path, argument ? "/tmp/bench-micro-%ld%s" : "null",
              (long)getpid(), argument ? (const char *)argument : "");
