@@ -1,13 +1,19 @@
-/* What stands on the command line itself: a single target, or a block of addresses. Two kinds, so
- * that `trawl list sources` shows both, with one implementation (spec.h). */
+/* What stands on the command line itself: a single target, a block of addresses, or certificates in
+ * files. Three kinds, so that `trawl list sources` shows them, with one implementation (spec.h). */
 #include "engine/base/quote.h"
 #include "ingest/source.h"
 #include "ingest/spec.h"
+#include "ingest/target_parse.h"
 
 struct argument_source {
     struct source source;
     struct spec spec;
 };
+
+static bool takes_file(struct slice spec) {
+    struct slice path;
+    return target_is_file(spec, &path);
+}
 
 static bool takes_any(struct slice spec) {
     (void)spec;
@@ -28,7 +34,7 @@ static enum source_result argument_next(struct source *source, struct target *ta
                                         struct failure *failure) {
     (void)failure;
     struct argument_source *argument = (struct argument_source *)source;
-    return spec_next(&argument->spec, target) ? SOURCE_TARGET : SOURCE_END;
+    return spec_next(&argument->spec, target) ? spec_result(&argument->spec, source) : SOURCE_END;
 }
 
 static uint64_t argument_skip(struct source *source, uint64_t targets) {
@@ -38,6 +44,16 @@ static uint64_t argument_skip(struct source *source, uint64_t targets) {
 static uint64_t argument_total(const struct source *source) {
     return spec_total(&((const struct argument_source *)source)->spec);
 }
+
+const struct source_kind source_file = {
+    .name = "file",
+    .summary = "certificates in a file or folder: PEM, DER, PKCS#12",
+    .example = "file:/etc/letsencrypt/live",
+    .size = sizeof(struct argument_source),
+    .takes = takes_file,
+    .open = argument_open,
+    .next = argument_next,
+};
 
 const struct source_kind source_block = {
     .name = "block",

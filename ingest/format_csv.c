@@ -203,7 +203,8 @@ static enum row_result csv_next(void *state, struct input *input, struct row *ro
 
 const struct format format_csv = {
     .name = "csv",
-    .summary = "columns named in the first row: host, ip, port, sni, protocol; of zmap, of trawl",
+    .summary =
+        "columns named in the first row: host, ip, port, sni, protocol, ca_file; of zmap, trawl",
     .example = "saddr,sport,success",
     .size = sizeof(struct csv),
     .recognizes = csv_recognizes,

@@ -1,5 +1,6 @@
-/* One target a line: what people write, what zmap writes, and most other tools. Blank lines and
- * what follows "#" (at the start or after a blank) are skipped. */
+/* One target a line: what people write, what zmap writes, and most other tools. Behind it, roots of
+ * its own may be named: " ca-file=PATH", up to the end of the line. Blank lines and what follows
+ * "#" (at the start or after a blank) are skipped. */
 #include "ingest/format.h"
 
 /* The line without comment. URLs may hold "#": a comment has a blank before it. */
@@ -13,6 +14,19 @@ static struct slice without_comment(struct slice line) {
         from = at + 1;
     }
     return line;
+}
+
+/* Cuts the roots off the line; empty when it names none. */
+static struct slice take_roots(struct slice *line) {
+    static const char mark[] = " ca-file=";
+    const uint8_t *at = memmem(line->ptr, line->len, mark, sizeof mark - 1);
+    if (!at)
+        return (struct slice){0};
+    struct slice roots = slice_from(*line, (size_t)(at - line->ptr) + sizeof mark - 1);
+    if (!roots.len)
+        return roots; /* the line cannot be understood, and is told so */
+    *line = slice_trim(slice_first(*line, (size_t)(at - line->ptr)));
+    return roots;
 }
 
 static bool lines_recognizes(struct slice line) {
@@ -29,7 +43,9 @@ static enum row_result lines_next(void *state, struct input *input, struct row *
         line = without_comment(line);
         if (!line.len)
             continue;
-        row->text = row->cells[COLUMN_HOST] = line;
+        row->text = line;
+        row->cells[COLUMN_CA_FILE] = take_roots(&line);
+        row->cells[COLUMN_HOST] = line;
         return ROW_GIVEN;
     }
     return result;

@@ -158,7 +158,7 @@ enum source_result reader_next(struct source *source, struct target *target,
         if (result != SOURCE_TARGET)
             return result;
     }
-    return SOURCE_TARGET;
+    return spec_result(&reader->spec, source);
 }
 
 uint64_t reader_skip(struct source *source, uint64_t targets) {

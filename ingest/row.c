@@ -22,6 +22,7 @@ static const struct {
     {"sni", COLUMN_SNI},
     {"server_name", COLUMN_SNI},
     {"protocol", COLUMN_PROTOCOL},
+    {"ca_file", COLUMN_CA_FILE},
     {"saddr", COLUMN_SOURCE_IP},
     {"sport", COLUMN_SOURCE_PORT},
     {"success", COLUMN_SUCCESS},
@@ -76,6 +77,9 @@ static enum error set_host(struct slice cells[COLUMN_COUNT], const struct source
     }
     if (!host.len)
         return failure_set(failure, ERROR_USAGE, "the host is missing");
+    struct slice path;
+    if (slice_is(cells[COLUMN_PROTOCOL], "file") && !target_is_file(host, &path))
+        return spec_read_file(spec, context, host, failure);
     if (host.ptr[0] == '@' || slice_is(host, "-"))
         return failure_set(failure, ERROR_USAGE, "a list cannot name another list");
     enum error error = spec_read(spec, context, host, failure);
@@ -156,6 +160,23 @@ static enum error set_cells(const struct slice cells[COLUMN_COUNT],
     return error;
 }
 
+/* Of the server, or of the certificates of a file: whom they should be for. */
+static enum error set_more(const struct slice cells[COLUMN_COUNT],
+                           const struct source_context *context, struct spec *spec,
+                           struct failure *failure) {
+    struct slice name = cells[COLUMN_SNI];
+    enum error error = ERROR_NONE;
+    if (!spec->file.len)
+        error = set_cells(cells, context, spec, failure);
+    else if (name.len && !address_parse(name, &spec->target.address))
+        error = target_set_name(&spec->target, name, failure);
+    if (error || !cells[COLUMN_CA_FILE].len || !context->roots)
+        return error;
+    spec->target.roots =
+        context->roots->open(context->roots->owner, cells[COLUMN_CA_FILE], failure);
+    return spec->target.roots ? ERROR_NONE : failure->code;
+}
+
 enum error row_to_spec(const struct row *row, const struct source_context *context,
                        struct spec *spec, struct failure *failure) {
     struct slice cells[COLUMN_COUNT];
@@ -167,7 +188,7 @@ enum error row_to_spec(const struct row *row, const struct source_context *conte
 
     enum error error = set_host(cells, context, spec, failure);
     if (!error)
-        error = set_cells(cells, context, spec, failure);
+        error = set_more(cells, context, spec, failure);
     if (!error)
         spec_begin(spec, context);
     return error;

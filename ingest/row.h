@@ -1,6 +1,6 @@
 /* One row of an input as cells with known names, whatever format it came in, and what it asks for.
  *
- *      format ──▶ row {host, ip, port, sni, protocol …} ──▶ spec ──▶ targets
+ *      format ──▶ row {host, ip, port, sni, protocol, ca_file …} ──▶ spec ──▶ targets
  *
  * Plain values of the one thread that pulls the source. */
 #ifndef INGEST_ROW_H
@@ -13,7 +13,8 @@ enum column {
     COLUMN_IP,       /* an address to connect to; without a host, a block or a range too */
     COLUMN_PORT,     /* without it, every port of -p */
     COLUMN_SNI,      /* the name to ask for */
-    COLUMN_PROTOCOL, /* of the table of protocols; "tcp" says nothing */
+    COLUMN_PROTOCOL, /* of the table of protocols; "tcp" says nothing; "file": the host is a path */
+    COLUMN_CA_FILE,  /* roots for this target instead of the sweep's */
     /* of a packet that came back from a target (zmap) */
     COLUMN_SOURCE_IP,
     COLUMN_SOURCE_PORT,

@@ -11,20 +11,32 @@
 #include "ingest/ports.h"
 
 enum source_result {
-    SOURCE_TARGET,   /* `target` is set */
+    SOURCE_TARGET, /* `target` is set */
+    SOURCE_FILE,   /* the certificates in a file or folder, whose path is `file` of the source until
+                      the next call: name, address and roots of `target` are those for them */
     SOURCE_BAD_LINE, /* no target: `failure` says `file:line: reason: "text"`; go on calling */
     SOURCE_END,      /* nothing more will come */
     SOURCE_FAILED,   /* cannot go on: `failure` says why (read error, broken JSON or XML) */
     SOURCE_STOPPED,  /* stop_fd became readable while it waited */
 };
 
-/* What every source of a sweep is given. All pointers outlive the source; none is NULL. */
+/* Opens the roots that a target names (its ca_file): on the thread that pulls the source. */
+struct source_roots {
+    /* What it gives outlives every target; NULL after a failure, whose code is then set. */
+    const struct trust_store *(*open)(void *owner, struct slice path, struct failure *failure);
+    void *owner;
+};
+
+/* What every source of a sweep is given. All pointers outlive the source; none is NULL but where it
+ * says so. */
 struct source_context {
     const struct port_list *ports;           /* for targets that name none */
     const struct protocol_lookup *protocols; /* for smtp://host */
     uint64_t seed;                           /* for orders: the same seed, the same order */
     int stop_fd; /* becomes readable when the sweep is asked to stop; -1 for never */
     int format;  /* of files and standard input: an index into source_formats */
+    const struct source_roots *roots; /* NULL: chains are not verified, and no roots are read */
+    const char *no_files;             /* why certificates in files are no targets; NULL: they are */
 };
 
 /* Names of the formats of lists, NULL-terminated. The first, "auto", looks at the beginning of each
@@ -59,11 +71,12 @@ struct source_kind {
 struct source {
     const struct source_kind *kind;
     const struct source_context *context;
+    struct slice file; /* of SOURCE_FILE: no NUL in it, at most LIMIT_PATH_BYTES */
 };
 
 /* NULL-terminated, in the order in which they are asked. */
 extern const struct source_kind *const sources[];
-extern const struct source_kind source_list, source_stdin, source_block, source_target;
+extern const struct source_kind source_list, source_stdin, source_file, source_block, source_target;
 
 /* Opens what `spec` means: "@file", "-", CIDR, range, host, URL ... `spec` outlives the source. On
  * failure `out` is NULL. */

@@ -6,7 +6,7 @@
 
 /* The last one takes everything, so that a malformed target is told what is wrong with it. */
 const struct source_kind *const sources[] = {
-    &source_list, &source_stdin, &source_block, &source_target, NULL,
+    &source_list, &source_stdin, &source_file, &source_block, &source_target, NULL,
 };
 
 enum error source_open(struct source **out, const struct source_context *context, const char *spec,

@@ -4,7 +4,11 @@
 
 enum error spec_read(struct spec *spec, const struct source_context *context, struct slice text,
                      struct failure *failure) {
+    struct slice path;
     spec->next = spec->count = 0;
+    spec->file = (struct slice){0};
+    if (target_is_file(text, &path))
+        return spec_read_file(spec, context, path, failure);
     spec->is_block = cidr_is_block(text);
     if (!spec->is_block)
         return target_parse(text, context->protocols, &spec->target, failure);
@@ -16,10 +20,25 @@ enum error spec_read(struct spec *spec, const struct source_context *context, st
     return error;
 }
 
+enum error spec_read_file(struct spec *spec, const struct source_context *context,
+                          struct slice path, struct failure *failure) {
+    spec->next = spec->count = 0;
+    spec->is_block = false;
+    spec->target = (struct target){0};
+    spec->file = path;
+    if (context->no_files)
+        return failure_set(failure, ERROR_USAGE, "%s", context->no_files);
+    if (!path.len)
+        return failure_set(failure, ERROR_USAGE, "file: without a path");
+    if (path.len > LIMIT_PATH_BYTES || memchr(path.ptr, 0, path.len))
+        return failure_set(failure, ERROR_USAGE, "no file has such a path");
+    return ERROR_NONE;
+}
+
 void spec_begin(struct spec *spec, const struct source_context *context) {
     spec->ports = context->ports;
     spec->next = 0;
-    spec->count = spec->target.port ? 1 : spec->ports->count;
+    spec->count = spec->target.port || spec->file.len ? 1 : spec->ports->count;
     if (spec->is_block) {
         spec->count *= spec->block.last_offset + 1;
         permutation_init(&spec->order, spec->count, context->seed);
@@ -36,12 +55,17 @@ bool spec_next(struct spec *spec, struct target *target) {
         number = permutation_at(&spec->order, number);
         target->address = cidr_address(&spec->block, number / ports);
     }
-    if (!target->port) {
+    if (!target->port && !spec->file.len) {
         struct port_choice choice = spec->ports->items[number % ports];
         target->port = choice.port;
         target->protocol = choice.protocol;
     }
     return true;
+}
+
+enum source_result spec_result(const struct spec *spec, struct source *source) {
+    source->file = spec->file;
+    return spec->file.len ? SOURCE_FILE : SOURCE_TARGET;
 }
 
 uint64_t spec_skip(struct spec *spec, uint64_t targets) {

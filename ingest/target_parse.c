@@ -197,6 +197,19 @@ static enum error set_url(struct target *target, struct slice scheme, struct sli
     return error;
 }
 
+bool target_is_file(struct slice text, struct slice *path) {
+    static const size_t scheme = sizeof "file:" - 1;
+    uint64_t port;
+    if (!slice_equal_nocase(slice_first(text, scheme), slice_of("file:")))
+        return false;
+    *path = slice_from(text, scheme);
+    if (slice_to_u64(*path, 65535, &port))
+        return false;                                      /* of a host that is called file */
+    if (path->len > 2 && memcmp(path->ptr, "///", 3) == 0) /* RFC 8089: an empty authority */
+        *path = slice_from(*path, 2);
+    return true;
+}
+
 enum error target_parse(struct slice text, const struct protocol_lookup *protocols,
                         struct target *out, struct failure *failure) {
     *out = (struct target){0};

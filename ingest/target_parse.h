@@ -15,6 +15,10 @@
 #include "engine/probe/target.h"
 #include "ingest/ports.h"
 
+/* True for "file:PATH" and "file:///PATH": certificates to be read there. `path` is then what
+ * stands behind. */
+bool target_is_file(struct slice text, struct slice *path);
+
 /* Reads `text`, which must have no blanks at its ends. A target that names neither port nor
  * protocol gets port 0: it stands for every port of the sweep. ERROR_USAGE says what is wrong with
  * which part; the caller adds which target it was. */

@@ -8,14 +8,23 @@
  * An error that may pass stops this thread from taking more, and by the full queue the sweep: the
  * write is repeated every second until it succeeds or sink_runner_abandon is called. When the
  * reader has left or an error is final, batches are taken and thrown away, counted, so that the
- * workers never hang on a dead sink. */
+ * workers never hang on a dead sink.
+ *
+ * A kind that settles later (sink_kind.take) has several batches under way. What becomes of them is
+ * told in the order in which they came. */
 #ifndef SINKS_RUNNER_H
 #define SINKS_RUNNER_H
 
 #include "engine/queue/batch_queue.h"
 #include "sinks/sink.h"
 
-enum { SINK_RETRY_MS = 1000, SINK_TICK_MS = 1000 };
+enum {
+    SINK_RETRY_MS = 1000,
+    SINK_TICK_MS = 1000,
+    SINK_FLIGHTS_MAX = 256,  /* batches under way at once */
+    SINK_LOOK_MS = 5,        /* while some are, how often more are looked for */
+    SINK_TROUBLE_MS = 10000, /* no trouble of such a kind is told sooner after the last */
+};
 
 /* What the owner is told, on the sink's thread; each may be NULL. */
 struct sink_runner_hooks {
@@ -27,6 +36,10 @@ struct sink_runner_hooks {
     void (*on_recovered)(void *context);
     /* After each write that succeeded: what it held is as safe as the sink makes it. */
     void (*on_written)(void *context, const struct sink *sink, const struct batch *batch);
+    /* Instead of it: the other side did not take so many of the batch's records, and this sink does
+     * not try again. */
+    void (*on_refused)(void *context, const struct sink *sink, const struct batch *batch,
+                       uint32_t records, const struct failure *failure);
     /* The last call: the sink is completed and closed, sink_runner_join will not wait. */
     void (*on_done)(void *context);
     void *context;
@@ -34,7 +47,9 @@ struct sink_runner_hooks {
 
 struct sink_totals {
     uint64_t records_written, bytes_written; /* as they were encoded, before compression */
-    uint64_t records_lost;                   /* taken and not written, or only in part */
+    uint64_t records_refused;                /* by the other side */
+    uint64_t records_lost;                   /* others that were taken and not written */
+    uint64_t readers_left;                   /* of a sink with several, before the end */
     struct failure failure; /* code ERROR_NONE when all went well, ERROR_GONE without text */
 };
 

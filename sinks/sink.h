@@ -7,9 +7,11 @@
 #define SINKS_SINK_H
 
 #include "engine/base/error.h"
+#include "engine/base/option.h"
 #include "engine/record/encoder.h"
 
 struct sink;
+struct webhook_statistics; /* webhook.h */
 
 /* Where a sink stands after a write, so that a run that was killed can be taken up from there. */
 struct sink_position {
@@ -17,7 +19,8 @@ struct sink_position {
     uint64_t bytes; /* in it */
 };
 
-/* What every sink is given at open. Only `spec` and `fields` must outlive the sink. */
+/* What every sink is given at open. Only `spec`, `fields` and what is counted in must outlive the
+ * sink. */
 struct sink_config {
     const char *spec; /* the argument of -o: "-", a path, a URL */
     const struct encoder
@@ -33,13 +36,37 @@ struct sink_config {
     const struct sink_position *resume;
     uint16_t terminal_columns;
     bool color;
+    const char *user_agent;                        /* of those that speak HTTP; NULL: "trawl" */
+    struct webhook_statistics *webhook_statistics; /* to count in; NULL when nobody asks */
 };
 
 /* How long a write may wait for a slow reader before it returns EAGAIN, in milliseconds. */
 enum { SINK_PATIENCE_MS = 250 };
 
+/* A batch in the hands of a kind that has several under way. The runner's; the bytes stay until it
+ * is settled. */
+struct sink_delivery {
+    struct slice bytes; /* whole records */
+    uint32_t records;
+    bool settled;           /* the last that the kind does with it */
+    uint32_t written;       /* of the records, so far */
+    uint32_t refused;       /* likewise; not wanted, for good or after all attempts */
+    struct failure failure; /* why, of the last of them: ERROR_REFUSED when it will never want them,
+                               another code when it could not be reached or had no time */
+    /* The kind's own. */
+    struct sink_delivery *next;
+    uint32_t under_way;
+    bool taken_apart;
+    uint64_t taken_ns;
+};
+
 /* One kind of sink: a row of the table in sinks.c. `open` is called on the caller's thread, all
  * else on the sink's own.
+ *
+ * There are two sorts. One writes a batch and is done with it: `write` and `tick`. The other sends
+ * batches on their way and hears later what became of each, because that takes long, because
+ * several go at once, or because one that is not wanted must not stop the others: `take` and
+ * `settle`. What keeps such a sink from going on is its own matter, it tries again by itself.
  *
  * `write`, `tick` and `finish` return, with `failure` filled unless said otherwise:
  *   an error that may pass (sink_error_passes)  the same call is repeated with the same arguments,
@@ -49,10 +76,11 @@ enum { SINK_PATIENCE_MS = 250 };
  *   ERROR_GONE    the reader has left; only `close` follows, no failure is filled
  *   others        final; `finish` and `close` follow */
 struct sink_kind {
-    const char *name;    /* "file" */
-    const char *summary; /* one line for `trawl list sinks` */
-    const char *example; /* "-o results.jsonl" */
-    size_t size;         /* of struct sink and what this kind adds to it */
+    const char *name;                  /* "file" */
+    const char *summary;               /* one line for `trawl list sinks` */
+    const char *example;               /* "-o results.jsonl" */
+    const struct option_spec *options; /* behind # of a spec (spec_options.h); NULL for none */
+    size_t size;                       /* of struct sink and what this kind adds to it */
     bool (*takes)(struct slice spec);
     /* `sink` is zeroed memory of `size` bytes; the head is set but for a default encoder, which the
      * kind chooses. May block: a named pipe waits for its reader. */
@@ -63,8 +91,15 @@ struct sink_kind {
                         struct failure *failure);
     /* Called every second or so, whether records come or not: flush, rotation by time. */
     enum error (*tick)(struct sink *sink, struct failure *failure);
+    /* Instead of these two. `take` is handed a batch; it only makes a note of it. */
+    void (*take)(struct sink *sink, struct sink_delivery *delivery);
+    /* Goes on with what was taken, for `wait_ms` at most, less when something was settled. Called
+     * again and again while a batch is under way. An error, with `failure` filled, says what is
+     * wrong at the moment; its end is ERROR_NONE. */
+    enum error (*settle)(struct sink *sink, uint32_t wait_ms, struct failure *failure);
     /* Completes and publishes what was written (flush, fsync, rename). When a write was given up,
-     * what it wrote in part is taken back where that is possible. */
+     * what it wrote in part is taken back where that is possible; deliveries that are not settled
+     * are gone. */
     enum error (*finish)(struct sink *sink, struct failure *failure);
     /* Where the records written so far end. NULL where nothing can be taken up from: what was
      * handed to the other side is gone. */
@@ -77,15 +112,17 @@ struct sink_kind {
  * means that records are only counted. */
 struct sink {
     const struct sink_kind *kind;
-    const char *spec;
+    const char *spec; /* for messages; open may put another in its place, without what is secret */
+    uint32_t window;  /* set by open, for `take`: records that may be under way, or one batch */
     struct encoding encoding;
-    bool holds_back; /* set by open: a write may leave records in memory (compression) */
+    bool holds_back;       /* set by open: a write may leave records in memory (compression) */
+    uint64_t readers_left; /* of a kind with several: those that left before the end */
 };
 
 /* NULL-terminated, in the order in which they are asked. */
 extern const struct sink_kind *const sinks[];
 
-extern const struct sink_kind file_sink, null_sink;
+extern const struct sink_kind file_sink, null_sink, webhook_sink, msgpack_socket_sink;
 
 /* Opens what config->spec means. A spec that nothing takes is a usage error. */
 enum error sink_open(struct sink **out, const struct sink_config *config, struct failure *failure)
@@ -96,7 +133,7 @@ enum error sink_open(struct sink **out, const struct sink_config *config, struct
 void sink_close(struct sink *sink);
 
 /* True for errors that go away when somebody makes room or mends a disk: ENOSPC, EDQUOT, EIO, and
- * descriptors that ran out. */
+ * descriptors that ran out; or starts the other side again: ENOTCONN. */
 bool sink_error_passes(enum error error);
 
 #endif

@@ -5,9 +5,7 @@
 
 /* file comes last: it takes everything that is not a URL. */
 const struct sink_kind *const sinks[] = {
-    &null_sink,
-    &file_sink,
-    NULL,
+    &null_sink, &webhook_sink, &msgpack_socket_sink, &file_sink, NULL,
 };
 
 static const struct sink_kind *find_kind(struct slice spec) {
@@ -60,6 +58,7 @@ bool sink_error_passes(enum error error) {
     case EIO:
     case EMFILE:
     case ENFILE:
+    case ENOTCONN:
         return true;
     default:
         return false;

@@ -6,6 +6,7 @@
 #include "engine/base/clock.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -201,4 +202,19 @@ struct farm_endpoint farm_endpoint(const struct farm *farm, uint32_t index) {
 
 struct slice farm_root_pem(const struct farm *farm) {
     return buffer_slice(&farm->root_pem);
+}
+
+enum error farm_write_root(const struct farm *farm, const char *path, struct failure *failure) {
+    FILE *file = fopen(path, "we");
+    bool written =
+        file && fwrite(farm->root_pem.ptr, 1, farm->root_pem.len, file) == farm->root_pem.len;
+    int cause = errno;
+
+    if (file && fclose(file) != 0) {
+        written = false;
+        cause = errno;
+    }
+    return written ? ERROR_NONE
+                   : failure_set(failure, (enum error)cause, "%s: %s", path,
+                                 error_text((enum error)cause));
 }

@@ -57,4 +57,8 @@ struct farm_endpoint farm_endpoint(const struct farm *farm, uint32_t index);
 /* The farm's root, for --ca-file: PEM, owned by the farm. */
 struct slice farm_root_pem(const struct farm *farm);
 
+/* The same into a file, which is made or made anew. */
+enum error farm_write_root(const struct farm *farm, const char *path, struct failure *failure)
+    __attribute__((warn_unused_result));
+
 #endif

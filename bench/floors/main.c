@@ -1,8 +1,10 @@
 /* bench-floors tcp|hello|handshake --first ADDRESS --count N --port P [--total N] [--in-flight N]
  *              [--flight-bytes N]
+ * bench-floors tiles|get-entries|feed --count N [--total N]
  *
- * Runs a floor (floors.h) and prints how the connections ended as a JSON object. What it cost, the
+ * Runs a floor (floors.h, entries.h) and prints how it ended as a JSON object. What it cost, the
  * caller sees in the process's CPU time. */
+#include "bench/floors/entries.h"
 #include "bench/floors/floors.h"
 #include "engine/base/address.h"
 #include "engine/base/option.h"
@@ -21,10 +23,10 @@ struct settings {
 static const struct option_spec OPTIONS[] = {
     {"first", 0, OPTION_TEXT, "ADDRESS", "the first IPv4 address", "Floor", FIELD(first), 0, 0,
      NULL, NULL},
-    {"count", 0, OPTION_NUMBER, "N", "how many addresses", "Floor", FIELD(count), 1, 1 << 24, NULL,
-     NULL},
-    {"total", 0, OPTION_NUMBER, "N", "how many connections", "Floor", FIELD(total), 1, UINT32_MAX,
-     NULL, "one an address"},
+    {"count", 0, OPTION_NUMBER, "N", "how many addresses or entries", "Floor", FIELD(count), 1,
+     1 << 24, NULL, NULL},
+    {"total", 0, OPTION_NUMBER, "N", "how many connections, or entries", "Floor", FIELD(total), 1,
+     UINT32_MAX, NULL, "one of each"},
     {"in-flight", 0, OPTION_NUMBER, "N", "connections at once", "Floor", FIELD(in_flight), 1, 16384,
      NULL, NULL},
     {"port", 0, OPTION_NUMBER, "P", "to connect to", "Floor", FIELD(port), 1, UINT16_MAX, NULL,
@@ -39,6 +41,18 @@ static const struct floor_kind *const KINDS[] = {&tcp_floor, &hello_floor, &hand
 static int complain(const char *text) {
     fprintf(stderr, "bench-floors: %s\n", text);
     return EXIT_FAILURE;
+}
+
+static int run_entries(const struct entries_floor *floor, const struct settings *settings) {
+    uint64_t total = settings->total ? settings->total : settings->count;
+    struct failure failure = {0};
+
+    if (!settings->count)
+        return complain("say how many: --count");
+    if (entries_floor_run(floor, (uint32_t)settings->count, total, &failure))
+        return complain(failure.text);
+    printf("{\"done\":%llu}\n", (unsigned long long)total);
+    return EXIT_SUCCESS;
 }
 
 static int run(const char *name, const struct settings *settings) {
@@ -87,7 +101,9 @@ int main(int argc, char **argv) {
     if (option_parse(OPTIONS, argc - 1, argv + 1, &settings, &words, &failure))
         status = complain(failure.text);
     else if (words.count != 1)
-        status = complain("name one floor: tcp, hello or handshake");
+        status = complain("name one floor: tcp, hello, handshake, tiles, get-entries or feed");
+    else if (entries_floor_find(words.items[0]))
+        status = run_entries(entries_floor_find(words.items[0]), &settings);
     else
         status = run(words.items[0], &settings);
     option_list_deinit(&words);

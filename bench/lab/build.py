@@ -3,13 +3,13 @@ import pathlib
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TARGETS = ["trawl", "bench-server", "bench-floors", "bench-micro"]
+TARGETS = ["trawl", "bench-server", "bench-floors", "bench-micro", "bench-ctserver", "trawl-plain"]
 
 
 class Programs:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.trawl, self.server, self.floors, self.micro = \
+        self.trawl, self.server, self.floors, self.micro, self.ctserver, self.plain = \
             (str(self.folder / name) for name in TARGETS)
         self.scan_help = subprocess.run([self.trawl, "help", "scan"], capture_output=True,
                                         text=True, check=True).stdout

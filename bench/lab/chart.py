@@ -36,9 +36,10 @@ def _pair(canvas, row, scale):
     canvas.text(LABEL - 10, canvas.y + BAR + 4, row.name, anchor="end")
     canvas.bar(canvas.y, theirs, "theirs")
     canvas.bar(canvas.y + BAR + 1, ours, "miss" if row.passes() is False else "ours")
-    if row.budget:
-        canvas.tick(LABEL + theirs * row.budget, canvas.y, 2 * BAR + 1)
-    end = LABEL + max(ours, theirs * (row.budget or 1)) + 8
+    limit = (row.limit() or 0) * scale
+    if limit:
+        canvas.tick(LABEL + limit, canvas.y, 2 * BAR + 1)
+    end = LABEL + max(ours, theirs, limit) + 8
     canvas.text(end, canvas.y + BAR - 1, f"{row.theirs:.3g} {row.versus}", "small")
     canvas.text(end, canvas.y + 2 * BAR + 1, f"{row.ours:.3g} {row.unit} · × {row.ratio.middle:.2f}")
     canvas.y += 2 * BAR + GAP
@@ -62,7 +63,7 @@ def draw(rows, title, subtitle):
     pairs = [row for row in rows if row.ratio and row.unit == "µs"]
     for name in dict.fromkeys(row.group for row in pairs):
         members = [row for row in pairs if row.group == name]
-        longest = max(max(row.ours, row.theirs * (row.budget or 1)) for row in members)
+        longest = max(max(row.ours, row.theirs, row.limit() or 0) for row in members)
         canvas.heading(name, "grey: floor or rival · blue: trawl · dashed: budget")
         for row in members:
             _pair(canvas, row, room / longest)

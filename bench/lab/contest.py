@@ -14,16 +14,35 @@ class Entrant:
     idle_argv: list       # the same program with one target: its start, which is taken off
     check: object         # called with the output; raises Failed when the work was not done
     cores: object = None  # where it may run; the client's core when None
-    cpu_us: list = field(default_factory=list)   # a target, by round
-    wall_us: list = field(default_factory=list)  # a target, by round
+    prepare: object = None      # called before each run
+    beside: object = None       # what is done while it runs; and while it only starts
+    idle_beside: object = None
+    starts: list = field(default_factory=list)  # process.Run, by round
+    runs: list = field(default_factory=list)
+
+    def _run(self, argv, beside):
+        if self.prepare:
+            self.prepare()
+        return process.run(argv, self.cores, beside=beside)
 
     def run_once(self):
-        start = process.run(self.idle_argv, self.cores) if self.idle_argv else None
-        run = process.run(self.argv, self.cores)
-        self.check(run.output)
-        start_s = start.cpu_s if start else 0
-        self.cpu_us.append(max(0.0, run.cpu_s - start_s) / self.targets * 1e6)
-        self.wall_us.append(run.wall_s / self.targets * 1e6)
+        if self.idle_argv:
+            self.starts.append(self._run(self.idle_argv, self.idle_beside))
+        self.runs.append(self._run(self.argv, self.beside))
+        self.check(self.runs[-1].output)
+
+    def _less_start(self, seconds):
+        """Microseconds a target, by round. All rounds start alike, so the middle start is taken off."""
+        start = statistics.median(map(seconds, self.starts)) if self.starts else 0
+        return [max(0.0, seconds(run) - start) / self.targets * 1e6 for run in self.runs]
+
+    @property
+    def cpu_us(self):
+        return self._less_start(lambda run: run.cpu_s)
+
+    @property
+    def wall_us(self):
+        return self._less_start(lambda run: run.wall_s)
 
     def cpu(self):
         return statistics.median(self.cpu_us)

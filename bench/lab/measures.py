@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 
-from lab import contest, process
+from lab import contest, ct, micro, process
 from lab.process import Failed, Server
 from lab.rows import Row
 
@@ -246,51 +246,9 @@ def measure_workers(lab):
     return rows
 
 
-MICRO_NAMES = {
-    "hello": "a grab's hello", "hello.random-share": "the same with a random key share",
-    "grab.tls12-ecdsa": "a grab without its socket, TLS 1.2, ECDSA",
-    "grab.tls12-rsa": "… TLS 1.2, RSA", "grab.tls13-ecdsa": "… TLS 1.3, ECDSA",
-    "grab.tls13-rsa": "… TLS 1.3, RSA",
-    "decode.ecdsa": "certificate decoded, ECDSA", "decode.rsa": "certificate decoded, RSA",
-    "fields.ecdsa": "its texts and hashes, ECDSA", "fields.rsa": "its texts and hashes, RSA",
-    "trust.first": "trust: all is new", "trust.new-leaf": "trust: the leaf is new, ECDSA",
-    "trust.new-leaf-rsa": "trust: the leaf is new, RSA", "trust.again": "trust: seen before",
-    "record": "chain to judged record",
-    "encode.json": "record to JSON", "encode.csv": "record to CSV",
-    "encode.msgpack": "record to msgpack", "encode.names": "record to names",
-    "encode.pem": "record to PEM",
-    "sink.null": "null sink", "sink.file": "file sink, JSON", "sink.file-gzip": "file sink, gzip",
-    "queue.targets": "work ring, a target in and out",
-    "queue.batches": "batch queue, a batch in and out",
-    "io_uring.connect": "io_uring, a refused connection", "io_uring.wake": "io_uring, a wake-up",
-    "epoll.connect": "epoll, a refused connection", "epoll.wake": "epoll, a wake-up",
-}
-RATES = ("encode.", "sink.", "queue.")  # told as rates too
-CHARTED = ("encode.json", "encode.csv", "encode.msgpack", "sink.file")
-
-
-def measure_micro(lab):
-    lab.say("single steps")
-    batches, seconds = (5, "20ms") if lab.quick else (15, "100ms")
-    run = process.run([lab.programs.micro, f"--batches={batches}", f"--batch-time={seconds}"])
-    rows = []
-    for line in run.output.splitlines():
-        case = json.loads(line)
-        ns = case["fastest_ns"]
-        name = MICRO_NAMES.get(case["name"], case["name"])
-        if case["name"].startswith(RATES):
-            rate = 1e3 / max(ns, 1e-3)
-            rows.append(Row("Records and rings: CPU each", name, "ns", ns,
-                            note=f"{rate:.3g} million/s" if rate < 1000 else "nothing to do",
-                            rate_million=rate if case["name"].startswith(CHARTED) else None))
-        else:
-            rows.append(Row("Single steps: CPU each", name, "ns", ns))
-    return rows
-
-
 MEASURES = {"grab": measure_grab, "handshake": measure_handshake, "io": measure_io,
             "memory": measure_memory, "dead": measure_dead, "workers": measure_workers,
-            "micro": measure_micro}
+            "ct": ct.measure_ct, "micro": micro.measure_micro}
 
 
 def machine():

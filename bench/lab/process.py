@@ -29,8 +29,23 @@ def _pinned(cores):
     return lambda: os.sched_setaffinity(0, cores)
 
 
-def run(argv, cores=None, input_path=os.devnull, environment=None):
-    """Runs a program to its end on the client's core."""
+class Running:
+    """A program while it runs, for what is done beside it."""
+
+    def __init__(self, pid):
+        self.pid, self.terminated = pid, False
+
+    def is_over(self):
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def terminate(self):
+        """That is its end, whatever it then says."""
+        self.terminated = True
+        os.kill(self.pid, signal.SIGTERM)
+
+
+def run(argv, cores=None, input_path=os.devnull, environment=None, beside=None):
+    """Runs a program to its end on the client's core. `beside` is called with it meanwhile."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, \
             open(input_path, "rb") as stdin:
         began = time.monotonic()
@@ -39,13 +54,21 @@ def run(argv, cores=None, input_path=os.devnull, environment=None):
                                  preexec_fn=_pinned(cores or CLIENT_CORES))
         killer = threading.Timer(TIMEOUT_S, child.kill)
         killer.start()
-        _, status, usage = os.wait4(child.pid, 0)
-        killer.cancel()
+        running = Running(child.pid)
+        try:
+            if beside:
+                beside(running)
+        except Exception:
+            child.kill()
+            raise
+        finally:
+            _, status, usage = os.wait4(child.pid, 0)
+            killer.cancel()
         child.returncode = os.waitstatus_to_exitcode(status)
         wall_s = time.monotonic() - began
         out.seek(0)
         err.seek(0)
-        if child.returncode:
+        if child.returncode and not running.terminated:
             raise Failed(f"{' '.join(argv[:3])} …: exit status {child.returncode}: "
                          f"{err.read().decode(errors='replace').strip()[-300:]}")
         return Run(usage.ru_utime + usage.ru_stime, wall_s,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 @dataclass
 class Row:
-    """`ours` against `theirs` in `unit`; `budget` is what the ratio may be at most, or, where there
-    is no ratio, what `ours` may be at most."""
+    """`ours` against `theirs` in `unit`; `ours` is None where nothing was measured. `budget` is what
+    the ratio may be at most, or, where there is no ratio or `budget_of` is "ours", what `ours` may
+    be at most; of "least" it is what the ratio must be at least."""
     group: str
     name: str
     unit: str
@@ -17,19 +18,31 @@ class Row:
     budget: float = None
     note: str = ""
     rate_million: float = None  # a second and core; for the chart
+    budget_of: str = "ratio"
+
+    def _is_of_ratio(self):
+        return self.ratio and self.budget_of != "ours"
 
     def passes(self):
         if self.budget is None:
             return None
-        return (self.ratio.middle if self.ratio else self.ours) <= self.budget
+        value = self.ratio.middle if self._is_of_ratio() else self.ours
+        return value >= self.budget if self.budget_of == "least" else value <= self.budget
+
+    def limit(self):
+        """What `ours` may be at most, in its unit; None without a budget."""
+        if self.budget is None or not self._is_of_ratio():
+            return self.budget
+        return self.theirs / self.budget if self.budget_of == "least" else self.theirs * self.budget
 
     def verdict(self):
         return {None: "", True: "pass", False: "MISS"}[self.passes()]
 
     def cells(self):
-        unit = "" if self.ratio else f" {self.unit}"
-        budget = "" if self.budget is None else f"≤ {self.budget:g}{unit}"
-        return [self.name, f"{number(self.ours)} {self.unit}",
+        unit = "" if self._is_of_ratio() else f" {self.unit}"
+        sign = "≥" if self.budget_of == "least" else "≤"
+        budget = "" if self.budget is None else f"{sign} {number(self.budget)}{unit}"
+        return [self.name, "" if self.ours is None else f"{number(self.ours)} {self.unit}",
                 "" if self.theirs is None else f"{number(self.theirs)} {self.versus}",
                 str(self.ratio) if self.ratio else "", budget, self.verdict(), self.note]
 

@@ -21,7 +21,8 @@ struct micro_case {
 
 /* NULL-terminated tables of cases that end with a NULL name. */
 extern const struct micro_case tls_cases[], x509_cases[], record_cases[], sink_cases[],
-    queue_cases[], io_cases[];
+    queue_cases[], io_cases[], ct_cases[], byte_cases[], match_cases[], decode_cases[],
+    follow_cases[];
 
 struct micro_result {
     double fastest_ns, middle_ns; /* of one repetition */

@@ -72,15 +72,6 @@ static int run_canned(void) {
     return EXIT_SUCCESS;
 }
 
-static bool write_root(const struct farm *farm, const char *path) {
-    struct slice pem = farm_root_pem(farm);
-    FILE *file = fopen(path, "we");
-    if (!file)
-        return false;
-    bool written = fwrite(pem.ptr, 1, pem.len, file) == pem.len;
-    return fclose(file) == 0 && written;
-}
-
 static int run_farm(const struct settings *settings) {
     struct farm_options options = {.endpoints = (uint32_t)settings->endpoints};
     struct farm *farm;
@@ -98,8 +89,8 @@ static int run_farm(const struct settings *settings) {
     if (farm_start(&farm, &options, &failure))
         return complain(failure.text);
     int status = EXIT_SUCCESS;
-    if (settings->root && !write_root(farm, settings->root)) {
-        status = complain("the root certificate cannot be written");
+    if (settings->root && farm_write_root(farm, settings->root, &failure)) {
+        status = complain(failure.text);
     } else {
         struct farm_endpoint first = farm_endpoint(farm, 0);
         address_format(&first.address, address);

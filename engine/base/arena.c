@@ -35,6 +35,31 @@ void arena_deinit(struct arena *arena) {
     }
 }
 
+/* Takes the largest chunk out of the list. */
+static struct arena_chunk *unlink_largest(struct arena *arena) {
+    struct arena_chunk **place = &arena->chunks;
+
+    for (struct arena_chunk **at = place; *at; at = &(*at)->older)
+        if ((*at)->capacity > (*place)->capacity)
+            place = at;
+    struct arena_chunk *largest = *place;
+    if (largest)
+        *place = largest->older;
+    return largest;
+}
+
+void arena_reset(struct arena *arena) {
+    struct arena_chunk *kept = unlink_largest(arena);
+
+    arena_deinit(arena);
+    arena->failed = false;
+    if (!kept)
+        return;
+    kept->older = NULL;
+    kept->used = 0;
+    arena->chunks = kept;
+}
+
 static void *take_aligned(struct arena_chunk *chunk, size_t len, size_t alignment) {
     size_t start = (chunk->used + alignment - 1) & ~(alignment - 1);
     if (start > chunk->capacity || len > chunk->capacity - start)

@@ -21,6 +21,9 @@ struct arena {
 bool arena_init(struct arena *arena, size_t first_bytes);
 void arena_deinit(struct arena *arena);
 
+/* Gives back all that was taken; keeps the largest chunk for what comes. Forgets a failure. */
+void arena_reset(struct arena *arena);
+
 /* `len` bytes aligned for any type, not cleared; NULL when there is no memory. */
 void *arena_take(struct arena *arena, size_t len);
 

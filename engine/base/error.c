@@ -22,6 +22,8 @@ const char *error_text(enum error code) {
         return "stopped";
     case ERROR_GONE:
         return "reader went away";
+    case ERROR_REFUSED:
+        return "refused by the other side";
     case ERROR_INTERNAL:
         return "internal error";
     }

@@ -17,6 +17,7 @@ enum error {
     ERROR_MEMORY,       /* no memory */
     ERROR_STOPPED,      /* asked to stop while waiting */
     ERROR_GONE,         /* the reader of our output went away; nothing to report */
+    ERROR_REFUSED,      /* the other side does not want it, and never will */
     ERROR_INTERNAL,     /* a library failed where it never should */
 };
 

@@ -1,4 +1,5 @@
 #include "engine/base/text.h"
+#include "engine/base/base64.h"
 
 #include <endian.h>
 
@@ -13,9 +14,6 @@ static const char DIGIT_PAIRS[] = "000102030405060708091011121314151617181920212
                                   "75767778798081828384858687888990919293949596979899";
 
 static const char HEX_DIGITS[] = "0123456789abcdef";
-
-static const char BASE64_DIGITS[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void text_add_integer(struct buffer *out, int64_t number) {
     char digits[20]; /* of UINT64_MAX */
@@ -141,26 +139,12 @@ void text_add_hex(struct buffer *out, struct slice bytes) {
 }
 
 void text_add_base64(struct buffer *out, struct slice bytes) {
-    size_t written = (bytes.len + 2) / 3 * 4, whole = bytes.len / 3 * 3, i;
+    size_t written = base64_encoded_size(bytes.len);
     uint8_t *at = buffer_reserve(out, written);
+
     if (!at)
         return;
-    for (i = 0; i < whole; i += 3) {
-        uint32_t group = (uint32_t)bytes.ptr[i] << 16 | (uint32_t)bytes.ptr[i + 1] << 8 |
-                         (uint32_t)bytes.ptr[i + 2];
-        *at++ = (uint8_t)BASE64_DIGITS[group >> 18];
-        *at++ = (uint8_t)BASE64_DIGITS[group >> 12 & 63];
-        *at++ = (uint8_t)BASE64_DIGITS[group >> 6 & 63];
-        *at++ = (uint8_t)BASE64_DIGITS[group & 63];
-    }
-    if (i < bytes.len) {
-        bool two = bytes.len - i == 2;
-        uint32_t group = (uint32_t)bytes.ptr[i] << 16 | (two ? (uint32_t)bytes.ptr[i + 1] << 8 : 0);
-        *at++ = (uint8_t)BASE64_DIGITS[group >> 18];
-        *at++ = (uint8_t)BASE64_DIGITS[group >> 12 & 63];
-        *at++ = two ? (uint8_t)BASE64_DIGITS[group >> 6 & 63] : '=';
-        *at++ = '=';
-    }
+    base64_encode(bytes, at);
     out->len += written;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/dns/upstream.h"
 #include "engine/io/wheel.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -35,18 +36,21 @@ struct lookup {
     uint64_t cookie;
 };
 
-/* What is known about one family. */
-struct family {
+/* What is known about one type of records. */
+struct part {
+    enum dns_type type;
     bool settled;    /* `result` is what it says; else the best failure so far */
+    bool authentic;  /* when settled */
     uint8_t pending; /* inquiries that are not answered */
     enum dns_result result;
     uint32_t count, ttl_s;
     struct address addresses[LIMIT_ADDRESSES];
 };
 
-enum { V4, V6, FAMILIES };
+/* Addresses have two parts, TLSA records one. */
+enum { V4 = 0, V6 = 1, TLSA = 0, PARTS_MAX = 2 };
 
-/* A name that is, or was, asked for. */
+/* A name that is, or was, asked for: its addresses, or its TLSA records. */
 struct question {
     struct wheel_timer timer; /* first: questions are cast from it */
     struct resolver *resolver;
@@ -54,22 +58,25 @@ struct question {
     struct question *previous, *next; /* in `ready` or `kept` */
     struct question *due_next;
     struct lookup *waiters, **waiters_end;
-    struct family families[FAMILIES];
+    struct part parts[PARTS_MAX];
+    struct tlsa_set *tlsa; /* when these were found */
     uint64_t deadline_ns, expires_ns;
     uint32_t hash, held; /* inquiries that will be answered */
     uint8_t state;       /* enum question_state */
     uint8_t first;       /* the upstream that was asked first */
     uint8_t asked;       /* how many were asked since */
     uint8_t failures;    /* how many of these failed */
-    bool due, failed;    /* in the list `due`; the last one asked has failed */
-    uint8_t name_len;    /* without the dot at the end */
-    char name[];         /* lower case, with a dot at the end, terminated */
+    uint8_t part_count;
+    bool due, failed; /* in the list `due`; the last one asked has failed */
+    uint8_t name_len; /* without the dot at the end */
+    char name[];      /* lower case, with a dot at the end, terminated */
 };
 
 /* An inquiry of ours. */
 struct asked {
     struct inquiry inquiry; /* first: cast from it */
     struct question *question;
+    struct part *part;
     uint8_t number; /* the how manieth of the question */
 };
 
@@ -106,21 +113,36 @@ static void list_remove(struct question_list *list, struct question *question) {
     list->count--;
 }
 
+static bool is_for_tlsa(const struct question *question) {
+    return question->parts[0].type == DNS_TLSA;
+}
+
 /* --- The table --- */
 
 static struct question **bucket_of(struct resolver *resolver, uint32_t hash) {
     return &resolver->buckets[hash % BUCKETS];
 }
 
-static struct question *find(struct resolver *resolver, struct slice name, uint32_t hash) {
+static struct question *find(struct resolver *resolver, struct slice name, uint32_t hash,
+                             bool for_tlsa) {
     struct question *question = *bucket_of(resolver, hash);
 
     for (; question; question = question->bucket_next) {
         struct slice own = {(const uint8_t *)question->name, question->name_len};
-        if (question->hash == hash && slice_equal_nocase(own, name))
+        if (question->hash == hash && is_for_tlsa(question) == for_tlsa &&
+            slice_equal_nocase(own, name))
             return question;
     }
     return NULL;
+}
+
+static void question_free(struct question *question) {
+    for (struct lookup *waiter = question->waiters, *next; waiter; waiter = next) {
+        next = waiter->next;
+        free(waiter);
+    }
+    free(question->tlsa);
+    free(question);
 }
 
 /* Out of the table; the caller has taken it out of its list. */
@@ -132,10 +154,11 @@ static void forget(struct question *question) {
     *at = question->bucket_next;
     question->state = QUESTION_GONE;
     if (question->held == 0)
-        free(question);
+        question_free(question);
 }
 
-static struct question *question_new(struct resolver *resolver, struct slice name, uint32_t hash) {
+static struct question *question_new(struct resolver *resolver, struct slice name, uint32_t hash,
+                                     bool for_tlsa) {
     struct question *question = calloc(1, sizeof *question + name.len + 2);
 
     if (!question)
@@ -147,8 +170,9 @@ static struct question *question_new(struct resolver *resolver, struct slice nam
     for (size_t i = 0; i < name.len; i++)
         question->name[i] = (char)name_lower(name.ptr[i]);
     question->name[name.len] = '.';
-    for (int i = 0; i < FAMILIES; i++)
-        question->families[i].result = DNS_SILENT;
+    question->part_count = for_tlsa ? 1 : 2;
+    question->parts[0] = (struct part){.type = for_tlsa ? DNS_TLSA : DNS_A, .result = DNS_SILENT};
+    question->parts[1] = (struct part){.type = DNS_AAAA, .result = DNS_SILENT};
     question->bucket_next = *bucket_of(resolver, hash);
     *bucket_of(resolver, hash) = question;
     return question;
@@ -161,19 +185,40 @@ static enum dns_result better(enum dns_result a, enum dns_result b) {
 }
 
 static bool is_final(enum dns_result result) {
-    return result == DNS_ADDRESSES || result == DNS_NO_NAME || result == DNS_NO_ADDRESS;
+    return result == DNS_FOUND || result == DNS_NO_NAME || result == DNS_NO_RECORD ||
+           result == DNS_TOO_LARGE;
+}
+
+/* The best result of all parts. */
+static enum dns_result result_of(const struct question *question) {
+    enum dns_result result = question->parts[0].result;
+
+    for (int i = 1; i < question->part_count; i++)
+        result = better(result, question->parts[i].result);
+    return result;
+}
+
+static bool is_known(const struct question *question) {
+    return question->parts[V4].count || question->parts[V6].count;
+}
+
+/* Nothing more will come. */
+static bool is_complete(const struct question *question) {
+    for (int i = 0; i < question->part_count; i++)
+        if (!question->parts[i].settled && question->parts[i].pending)
+            return false;
+    return true;
 }
 
 /* For how long the answer may be used again; RFC 2308 would allow longer for failures. */
 static uint32_t seconds_to_keep(const struct question *question) {
-    const struct family *v4 = &question->families[V4], *v6 = &question->families[V6];
     uint32_t seconds = KEPT_S_MAX;
 
-    if (v4->count + v6->count == 0)
+    if (!is_known(question))
         return KEPT_FAILURE_S;
-    for (int i = 0; i < FAMILIES; i++)
-        if (question->families[i].count && question->families[i].ttl_s < seconds)
-            seconds = question->families[i].ttl_s;
+    for (int i = 0; i < question->part_count; i++)
+        if (question->parts[i].count && question->parts[i].ttl_s < seconds)
+            seconds = question->parts[i].ttl_s;
     return seconds;
 }
 
@@ -199,40 +244,49 @@ static void arm(struct question *question) {
     wheel_arm(&resolver->wheel, &question->timer, when_ns);
 }
 
-/* Asks the next server for the families that are not settled. */
+/* Asks the next server for the parts that are not settled. */
 static void ask(struct question *question) {
     struct resolver *resolver = question->resolver;
     uint32_t index = (question->first + question->asked) % resolver->upstream_count;
 
     question->asked++;
     question->failed = false;
-    for (int i = 0; i < FAMILIES; i++) {
-        struct family *family = &question->families[i];
-        if (family->settled)
+    for (int i = 0; i < question->part_count; i++) {
+        struct part *part = &question->parts[i];
+        if (part->settled)
             continue;
         struct asked *asked = malloc(sizeof *asked);
         if (!asked) {
-            family->result = better(family->result, DNS_NO_MEMORY);
+            part->result = better(part->result, DNS_NO_MEMORY);
             continue;
         }
-        *asked = (struct asked){.question = question, .number = question->asked};
-        family->pending++;
+        *asked = (struct asked){.question = question, .part = part, .number = question->asked};
+        part->pending++;
         question->held++;
-        upstream_ask(resolver->upstreams[index], question->name, i == V4 ? ADDRESS_V4 : ADDRESS_V6,
-                     &asked->inquiry);
+        upstream_ask(resolver->upstreams[index], question->name, part->type, &asked->inquiry);
     }
     arm(question);
 }
 
-static void settle(struct resolver *resolver, const struct asked *asked, struct family *family,
+static void settle(struct resolver *resolver, const struct asked *asked,
                    const struct dns_answer *answer) {
     struct question *question = asked->question;
+    struct part *part = asked->part;
 
-    family->settled = true;
-    family->result = answer->result;
-    family->count = answer->count;
-    family->ttl_s = answer->ttl_s;
-    memcpy(family->addresses, answer->addresses, answer->count * sizeof *answer->addresses);
+    part->settled = true;
+    part->result = answer->result;
+    part->authentic = answer->authentic;
+    part->count = answer->count;
+    part->ttl_s = answer->ttl_s;
+    if (part->type != DNS_TLSA) {
+        memcpy(part->addresses, answer->addresses, answer->count * sizeof *answer->addresses);
+    } else if (answer->count) {
+        question->tlsa = tlsa_set_new(answer->tlsa, answer->count);
+        if (!question->tlsa) {
+            part->result = DNS_NO_MEMORY;
+            part->count = 0;
+        }
+    }
     if (asked->number > 1 && resolver->preferred == question->first)
         resolver->preferred = (question->first + asked->number - 1u) % resolver->upstream_count;
 }
@@ -242,17 +296,17 @@ static void on_answered(void *owner, struct inquiry *inquiry, const struct dns_a
     struct resolver *resolver = owner;
     struct asked *asked = (struct asked *)inquiry;
     struct question *question = asked->question;
-    struct family *family = &question->families[inquiry->family == ADDRESS_V4 ? V4 : V6];
+    struct part *part = asked->part;
 
     question->held--;
-    family->pending--;
+    part->pending--;
     if (question->state == QUESTION_GONE && question->held == 0) {
-        free(question);
+        question_free(question);
     } else if (question->state == QUESTION_ASKING && !resolver->closing) {
-        if (!family->settled && is_final(answer->result)) {
-            settle(resolver, asked, family, answer);
-        } else if (!family->settled) {
-            family->result = better(family->result, answer->result);
+        if (!part->settled && is_final(answer->result)) {
+            settle(resolver, asked, answer);
+        } else if (!part->settled) {
+            part->result = better(part->result, answer->result);
             question->failed = question->failed || asked->number == question->asked;
         }
         if (!question->due) {
@@ -274,11 +328,10 @@ static bool may_ask_again(const struct question *question) {
 /* Looks at the news: done, or on to the next server, or to wait for what is still open. */
 static void advance(struct question *question) {
     struct resolver *resolver = question->resolver;
-    const struct family *v4 = &question->families[V4], *v6 = &question->families[V6];
-    bool known = v4->count || v6->count;
+    bool known = is_known(question);
 
     if (question->failed && !known) {
-        enum dns_result result = better(v4->result, v6->result);
+        enum dns_result result = result_of(question);
         question->failed = false;
         if (result != DNS_SILENT) /* which ends with the deadline */
             question->failures++;
@@ -291,7 +344,7 @@ static void advance(struct question *question) {
             return;
         }
     }
-    if ((v4->settled || v4->pending == 0) && (v6->settled || v6->pending == 0)) {
+    if (is_complete(question)) {
         finish(question);
         return;
     }
@@ -344,25 +397,28 @@ static bool is_name(struct slice name) {
 static bool answer_at_once(struct question *question, struct slice name) {
     const struct resolver_config *config = &question->resolver->config;
     struct address found[LIMIT_ADDRESSES];
-    uint32_t count = config->hosts ? hosts_find(config->hosts, name, found) : 0;
+    uint32_t count = 0;
 
-    if (address_parse(name, &found[0]))
-        count = 1;
+    if (!is_for_tlsa(question)) {
+        count = config->hosts ? hosts_find(config->hosts, name, found) : 0;
+        if (address_parse(name, &found[0]))
+            count = 1;
+    }
     for (uint32_t i = 0; i < count; i++) {
-        struct family *family = &question->families[found[i].family == ADDRESS_V4 ? V4 : V6];
-        family->addresses[family->count++] = found[i];
-        family->result = DNS_ADDRESSES;
+        struct part *part = &question->parts[found[i].family == ADDRESS_V4 ? V4 : V6];
+        part->addresses[part->count++] = found[i];
+        part->result = DNS_FOUND;
     }
     if (count == 0 && !is_name(name)) {
-        question->families[V4].result = DNS_NO_NAME;
+        question->parts[0].result = DNS_NO_NAME;
         return true;
     }
     return count > 0;
 }
 
-static struct question *question_start(struct resolver *resolver, struct slice name,
-                                       uint32_t hash) {
-    struct question *question = question_new(resolver, name, hash);
+static struct question *question_start(struct resolver *resolver, struct slice name, uint32_t hash,
+                                       bool for_tlsa) {
+    struct question *question = question_new(resolver, name, hash, for_tlsa);
 
     if (!question)
         return NULL;
@@ -384,9 +440,9 @@ static void forget_kept(struct question *question) {
 }
 
 /* The question for the name, with its answer if that is fresh, else newly asked. */
-static struct question *question_for(struct resolver *resolver, struct slice name) {
+static struct question *question_for(struct resolver *resolver, struct slice name, bool for_tlsa) {
     uint32_t hash = name_hash(name);
-    struct question *question = find(resolver, name, hash);
+    struct question *question = find(resolver, name, hash, for_tlsa);
 
     if (question && question->state == QUESTION_KEPT) {
         if (question->expires_ns > resolver->config.io->now_ns) {
@@ -398,14 +454,14 @@ static struct question *question_for(struct resolver *resolver, struct slice nam
         forget_kept(question);
         question = NULL;
     }
-    return question ? question : question_start(resolver, name, hash);
+    return question ? question : question_start(resolver, name, hash, for_tlsa);
 }
 
-bool resolver_start(struct resolver *resolver, struct slice name, uint64_t cookie) {
+static bool start(struct resolver *resolver, struct slice name, bool for_tlsa, uint64_t cookie) {
     struct lookup *lookup = malloc(sizeof *lookup);
 
     name = slice_first(name_without_dot(name), LIMIT_HOST_NAME_BYTES + 1); /* too long is enough */
-    struct question *question = lookup ? question_for(resolver, name) : NULL;
+    struct question *question = lookup ? question_for(resolver, name, for_tlsa) : NULL;
     if (!question) {
         free(lookup);
         return false;
@@ -416,6 +472,21 @@ bool resolver_start(struct resolver *resolver, struct slice name, uint64_t cooki
     return true;
 }
 
+bool resolver_start(struct resolver *resolver, struct slice name, uint64_t cookie) {
+    return start(resolver, name, false, cookie);
+}
+
+bool resolver_start_tlsa(struct resolver *resolver, struct slice name, uint16_t port,
+                         uint64_t cookie) {
+    char text[sizeof "_65535._tcp." + LIMIT_HOST_NAME_BYTES + 1];
+    int len = snprintf(text, sizeof text, "_%u._tcp.", port);
+
+    name = slice_first(name, LIMIT_HOST_NAME_BYTES + 1);
+    memcpy(text + len, name.ptr, name.len);
+    name = (struct slice){(const uint8_t *)text, (size_t)len + name.len};
+    return start(resolver, name, true, cookie);
+}
+
 uint32_t resolver_open_count(const struct resolver *resolver) {
     return resolver->open_count;
 }
@@ -424,7 +495,7 @@ uint32_t resolver_open_count(const struct resolver *resolver) {
 
 static const char *words_of(enum dns_result result) {
     switch (result) {
-    case DNS_ADDRESSES:
+    case DNS_FOUND:
         return NULL;
     case DNS_NO_NAME:
         return "no such name";
@@ -434,54 +505,80 @@ static const char *words_of(enum dns_result result) {
         return "the DNS server refused";
     case DNS_NONSENSE:
         return "the DNS server's answer makes no sense";
+    case DNS_TOO_LARGE:
+        return "the name has more records than any real one";
     case DNS_UNREACHABLE:
         return "cannot reach the DNS server";
     case DNS_SILENT:
         return "no answer from the DNS server in time";
     case DNS_NO_MEMORY:
         return "no memory for the look-up";
-    case DNS_NO_ADDRESS:
+    case DNS_NO_RECORD:
         return "the name has no address";
     }
     return "DNS failed";
 }
 
-static void make_answer(const struct question *question, struct resolver_answer *answer) {
-    const struct family *families = question->families;
-    bool prefer_v4 = question->resolver->config.prefer_v4;
-    uint32_t at[FAMILIES] = {0};
+/* Tells all who wait; they may start look-ups from there. */
+static void tell_addresses(struct resolver *resolver, struct lookup *waiter,
+                           const struct question *question) {
+    const struct part *families = question->parts;
+    bool prefer_v4 = resolver->config.prefer_v4;
+    uint32_t at[PARTS_MAX] = {0};
+    struct resolver_answer answer = {.error = words_of(result_of(question))};
 
-    answer->count = 0;
-    answer->error = words_of(better(families[V4].result, families[V6].result));
-    for (int turn = prefer_v4 ? V4 : V6; answer->count < LIMIT_ADDRESSES;) {
+    for (int turn = prefer_v4 ? V4 : V6; answer.count < LIMIT_ADDRESSES;) {
         if (at[turn] == families[turn].count)
             turn = !turn;
         if (at[turn] == families[turn].count)
-            return;
-        answer->addresses[answer->count++] = families[turn].addresses[at[turn]++];
+            break;
+        answer.addresses[answer.count++] = families[turn].addresses[at[turn]++];
         turn = prefer_v4 ? V4 : !turn;
+    }
+    for (struct lookup *next; waiter; waiter = next) {
+        next = waiter->next;
+        resolver->config.answered(resolver->config.owner, waiter->cookie, &answer);
+        free(waiter);
+    }
+}
+
+static void tell_tlsa(struct resolver *resolver, struct lookup *waiter,
+                      const struct question *question) {
+    const struct part *part = &question->parts[TLSA];
+    bool absent = part->result == DNS_NO_NAME || part->result == DNS_NO_RECORD;
+    struct resolver_tlsa answer = {
+        .records = part->count ? question->tlsa->records : NULL,
+        .count = part->count,
+        .authentic = part->authentic,
+        .error = absent ? NULL : words_of(part->result),
+    };
+
+    for (struct lookup *next; waiter; waiter = next) {
+        next = waiter->next;
+        resolver->config.tlsa_answered(resolver->config.owner, waiter->cookie, &answer);
+        free(waiter);
     }
 }
 
 static void deliver_one(struct resolver *resolver, struct question *question) {
-    struct lookup *waiter = question->waiters;
-    struct resolver_answer answer;
+    struct lookup *waiters = question->waiters;
 
-    make_answer(question, &answer);
     list_remove(&resolver->ready, question);
     question->waiters = NULL;
     question->waiters_end = &question->waiters;
+    question->held++; /* by the answer, until all have been told */
     if (question->expires_ns > resolver->config.io->now_ns) {
         question->state = QUESTION_KEPT;
         list_append(&resolver->kept, question);
     } else {
         forget(question);
     }
-    for (struct lookup *next; waiter; waiter = next) { /* `answered` may start look-ups */
-        next = waiter->next;
-        resolver->config.answered(resolver->config.owner, waiter->cookie, &answer);
-        free(waiter);
-    }
+    if (is_for_tlsa(question))
+        tell_tlsa(resolver, waiters, question);
+    else
+        tell_addresses(resolver, waiters, question);
+    if (--question->held == 0 && question->state == QUESTION_GONE)
+        question_free(question);
     while (resolver->kept.count > KEPT_MAX)
         forget_kept(resolver->kept.first);
 }
@@ -564,14 +661,6 @@ enum error resolver_open(struct resolver **out, const struct resolver_config *co
     }
     *out = resolver;
     return ERROR_NONE;
-}
-
-static void question_free(struct question *question) {
-    for (struct lookup *waiter = question->waiters, *next; waiter; waiter = next) {
-        next = waiter->next;
-        free(waiter);
-    }
-    free(question);
 }
 
 void resolver_close(struct resolver *resolver) {

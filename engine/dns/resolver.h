@@ -1,6 +1,6 @@
-/* Names to addresses, by c-ares on the worker's own loop: no thread, no blocking call, no libc
- * resolver. A and AAAA are asked together. /etc/hosts (read once, by resolver_hosts_new) comes
- * first. Belongs to one worker.
+/* Names to addresses and to TLSA records, by c-ares on the worker's own loop: no thread, no
+ * blocking call, no libc resolver. A and AAAA are asked together. /etc/hosts (read once, by
+ * resolver_hosts_new) comes first. Belongs to one worker.
  *
  * Look-ups for one name share one question, while it is open and as long as its answer is fresh. A
  * question goes to one server, and on to the next when that fails, refuses or is silent for too
@@ -9,6 +9,7 @@
 #define ENGINE_DNS_RESOLVER_H
 
 #include "engine/base/limits.h"
+#include "engine/base/tlsa.h"
 #include "engine/io/io.h"
 
 enum { RESOLVER_WATCHES = 32 }; /* watches of the io it needs, from config->first_watch on */
@@ -27,6 +28,17 @@ struct resolver_answer {
     const char *error; /* static words when count is 0: "no such name", "the DNS server failed" */
 };
 
+/* What is published for a port of a name (RFC 6698). Whether it can be believed is the server's
+ * word, which nobody checks here: it has validated the answer, says the AD flag, and what lies
+ * between it and us is trusted too. So it should be this machine's own, or near. */
+struct resolver_tlsa {
+    const struct tlsa *records;
+    uint32_t count;
+    bool authentic;    /* of `records`, and likewise of their absence */
+    const char *error; /* static words when nothing is known; NULL when count is 0 for there are
+                          none */
+};
+
 struct resolver_config {
     struct io *io;
     uint32_t first_watch;
@@ -35,9 +47,10 @@ struct resolver_config {
     const char *resolv_conf; /* as of dns_servers_read; NULL for /etc/resolv.conf */
     bool prefer_v4;          /* this machine has no IPv6 route: IPv4 addresses first */
     uint32_t timeout_ms;     /* of the whole look-up */
-    /* `cookie` as given to resolver_start; never called from within it. `answer` is valid until it
-     * returns. */
+    /* `cookie` as given to resolver_start and resolver_start_tlsa; never called from within them.
+     * `answer` is valid until it returns. `tlsa_answered` may be NULL where none are asked for. */
     void (*answered)(void *owner, uint64_t cookie, const struct resolver_answer *answer);
+    void (*tlsa_answered)(void *owner, uint64_t cookie, const struct resolver_tlsa *answer);
     void *owner;
 };
 
@@ -50,7 +63,11 @@ void resolver_close(struct resolver *resolver);
  * memory. */
 bool resolver_start(struct resolver *resolver, struct slice name, uint64_t cookie);
 
-/* How many names the servers are being asked for; callers keep it bounded. */
+/* The same for the TLSA records of a TCP port of `name`; answered by `tlsa_answered`. */
+bool resolver_start_tlsa(struct resolver *resolver, struct slice name, uint16_t port,
+                         uint64_t cookie);
+
+/* How many questions the servers are being asked; callers keep it bounded. */
 uint32_t resolver_open_count(const struct resolver *resolver);
 
 /* For IO_READY events of its watches. */

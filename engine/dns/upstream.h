@@ -1,7 +1,7 @@
 /* One DNS server, asked through c-ares on the worker's loop; the only place that sees c-ares. It
- * asks for the addresses of one family at a time, repeats a question that got lost, and takes one
- * that was truncated to TCP. Which server is asked, and for how long, is for the resolver to say.
- * Belongs to one worker. */
+ * asks for records of one type at a time, repeats a question that got lost, and takes one that was
+ * truncated to TCP. Which server is asked, and for how long, is for the resolver to say. Belongs to
+ * one worker. */
 #ifndef ENGINE_DNS_UPSTREAM_H
 #define ENGINE_DNS_UPSTREAM_H
 
@@ -16,7 +16,7 @@ struct upstream;
 /* A question to one server. The caller's storage, until it is answered. */
 struct inquiry {
     struct upstream *upstream;
-    uint8_t family; /* ADDRESS_V4 or ADDRESS_V6 */
+    enum dns_type type;
 };
 
 struct upstream_config {
@@ -35,8 +35,9 @@ enum error upstream_open(struct upstream **out, const struct upstream_config *co
 /* Answers what is open with DNS_SILENT. */
 void upstream_close(struct upstream *upstream);
 
-/* `name` is terminated and ends with a dot: as it is, without search domains. Answered once. */
-void upstream_ask(struct upstream *upstream, const char *name, uint8_t family,
+/* `name` is terminated and ends with a dot: as it is, without search domains. Answered once. For
+ * TLSA records the server is told that its AD flag will be read (RFC 6840 section 5.7). */
+void upstream_ask(struct upstream *upstream, const char *name, enum dns_type type,
                   struct inquiry *inquiry);
 
 /* For IO_READY events of its watches. */

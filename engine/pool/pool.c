@@ -60,6 +60,17 @@ static enum error open_workers(struct pool *pool, const struct pool_config *conf
     return ERROR_NONE;
 }
 
+/* Hashes that no outlet writes need not be made. Who observes records sees all of them. */
+static uint32_t unseen_parts(const struct pool_config *config) {
+    uint32_t seen = config->probe.all_addresses ? PART_FINGERPRINT_SHA256 : 0; /* are compared */
+
+    if (config->observer.see)
+        return 0;
+    for (uint32_t i = 0; i < config->outlet_count; i++)
+        seen |= encoding_parts(config->outlets[i].encoding);
+    return PART_HASHES & ~seen;
+}
+
 static enum error start_threads(struct pool *pool, struct failure *failure) {
     for (uint32_t i = 0; i < pool->worker_count; i++) {
         struct worker *worker = &pool->workers[i];
@@ -83,6 +94,7 @@ enum error pool_start(struct pool **out, const struct pool_config *config,
     }
     pool->worker_count = workers;
     pool->probe = config->probe;
+    pool->probe.unseen_parts = unseen_parts(config);
     enum error error = ERROR_MEMORY;
     if (target_ring_init(&pool->work.ring, WORK_RING_TARGETS))
         error = open_workers(pool, config, failure);

@@ -42,8 +42,8 @@ uint32_t pool_default_workers(void);
 enum error pool_start(struct pool **out, const struct pool_config *config, struct failure *failure)
     __attribute__((warn_unused_result));
 
-/* Waits while the work ring is full. ERROR_STOPPED after pool_stop; the target is then not taken.
- */
+/* Waits while the work ring is full. ERROR_STOPPED after pool_stop; the target is then not taken,
+ * and what belongs to it is still the caller's. */
 enum error pool_submit(struct pool *pool, const struct target *target);
 
 /* No more targets: the workers end when all is done. */

@@ -8,7 +8,8 @@ enum {
     STEP_WAIT_MS = 8,    /* while there is work: deadlines and paces are looked at that often */
     IDLE_WAIT_MS = 100,  /* a submit wakes an idle worker */
     BLOCKED_WAIT_MS = 2, /* a sink is behind: look again soon */
-    TAKEN_AT_ONCE = 256, /* targets between two looks at the loop */
+    TAKEN_AT_ONCE = 256, /* targets between two looks at the loop … */
+    LOCAL_WEIGHT = 16,   /* … and one from a file, which is verified on the spot, is like so many */
 };
 
 /* --- Output --- */
@@ -93,8 +94,8 @@ static bool take_work(struct worker *worker) {
 
     while (taken < TAKEN_AT_ONCE && prober_has_room(worker->prober) &&
            target_ring_pop_shared(&worker->work->ring, &target)) {
+        taken += target.local ? LOCAL_WEIGHT : 1;
         prober_start(worker->prober, &target);
-        taken++;
     }
     if (taken)
         wake_signal(&worker->work->room);
@@ -165,6 +166,10 @@ void *worker_run(void *owner) {
         }
         step(worker, clear);
     }
+    /* The last bytes and closes are only queued; servers must not wait for them until others end.
+     */
+    if (prober_step(worker->prober, 0) != ERROR_NONE)
+        abort();
     for (uint32_t i = 0; i < worker->outlet_count; i++) {
         batch_queue_close(worker->outlets[i].queue, worker->number);
         free(worker->outputs[i].blocked);

@@ -1,5 +1,6 @@
 #include "engine/probe/slot.h"
 
+#include "engine/probe/local_chain.h"
 #include "engine/probe/report.h"
 
 #include <errno.h>
@@ -55,15 +56,47 @@ static void count_record(struct prober *prober, const struct probe_record *recor
     prober_count(&statistics->finished, 1);
 }
 
+void attempt_count_trust(struct prober *prober, const struct trust_statistics *before,
+                         const struct trust_statistics *after) {
+    const uint64_t *from = (const uint64_t *)before, *to = (const uint64_t *)after;
+    uint64_t *counts = (uint64_t *)&prober->statistics.trust;
+
+    for (size_t i = 0; i < sizeof *before / sizeof *from; i++)
+        prober_count(&counts[i], to[i] - from[i]);
+}
+
+struct trust_checker *attempt_checker(struct prober *prober, const struct target *target) {
+    const struct trust_store *roots = target->roots ? target->roots : prober->settings->roots;
+
+    return roots ? checkers_get(&prober->checkers, roots) : NULL;
+}
+
+/* NULL when there is no memory. */
+static struct probe_record *try_record(struct prober *prober, const struct report *report) {
+    const struct trust_store *roots =
+        report->target->roots ? report->target->roots : prober->settings->roots;
+
+    if (!roots && !(report->tlsa && report->tlsa->set))
+        return report_record(report, NULL);
+    struct trust_checker *checker = checkers_get(&prober->checkers, roots);
+    if (!checker)
+        return NULL;
+    struct trust_statistics before = trust_checker_statistics(checker);
+    struct probe_record *record = report_record(report, checker);
+    struct trust_statistics after = trust_checker_statistics(checker);
+    attempt_count_trust(prober, &before, &after);
+    return record;
+}
+
 /* A record must not be lost in silence. When memory is out, the reserve goes into it, and no target
  * is started until there is a new one. */
 static struct probe_record *make_record(struct prober *prober, const struct report *report) {
-    struct probe_record *record = report_record(report, prober->trust);
+    struct probe_record *record = try_record(prober, report);
 
     if (!record) {
         free(prober->reserve);
         prober->reserve = NULL;
-        record = report_record(report, prober->trust);
+        record = try_record(prober, report);
     }
     if (!record)
         abort();
@@ -124,6 +157,7 @@ static struct probe_record *record_of(struct prober *prober, struct slot *slot,
         .timing = timing_of(slot, prober->io->now_ns),
         .seen = seen,
         .links = prober->links,
+        .tlsa = slot->attempt && slot->tlsa_state == TLSA_ANSWERED ? &slot->tlsa : NULL,
         .fallback = slot->fallback && certificate,
         .started_ms = slot->started_ms,
         .now_ms = prober->io->unix_ms,
@@ -146,7 +180,10 @@ static void deliver(struct prober *prober, struct slot *slot, struct probe_recor
     prober->config.publish(prober->config.owner, record);
 }
 
-static struct probe_record *end_audit(struct slot *slot) {
+/* As it is, or cut short. */
+static struct probe_record *end_audit(struct prober *prober, struct slot *slot) {
+    if (prober->cancelling)
+        tls_audit_stop(slot->auditing->audit, TLS_AUDIT_CANCELLED);
     struct probe_record *record = auditing_end(slot->auditing);
 
     slot->auditing = NULL;
@@ -155,10 +192,43 @@ static struct probe_record *end_audit(struct slot *slot) {
 
 void attempt_report(struct prober *prober, struct slot *slot, enum outcome outcome,
                     const char *error, bool last) {
-    if (slot->auditing) /* cut short */
-        deliver(prober, slot, end_audit(slot), false);
+    if (slot->auditing)
+        deliver(prober, slot, end_audit(prober, slot), false);
+    else if (slot->fetching)
+        deliver(prober, slot, fetch_end(slot, error), false);
     else
         deliver(prober, slot, record_of(prober, slot, outcome, error), last);
+}
+
+/* --- Certificates of a file --- */
+
+void attempt_local(struct prober *prober, const struct target *target, bool cancelled) {
+    const struct local_chain *chain = target->local;
+    struct slot slot = {.target = *target};
+    struct tls_observation seen = {.certificate_count = (uint16_t)chain->count,
+                                   .certificates_sent = (uint16_t)chain->count};
+
+    memcpy(seen.certificates, chain->certificates, sizeof seen.certificates);
+    struct report report = {
+        .settings = prober->settings,
+        .target = target,
+        .path = chain->path,
+        .plan = PLAN_HANDSHAKE,
+        .attempt = 1,
+        .outcome = cancelled ? OUTCOME_CANCELLED : chain->outcome,
+        .stage = STAGE_DONE,
+        .error = cancelled ? slice_of("not started") : chain->error,
+        .timing = {-1, -1, -1, -1, -1},
+        .seen = cancelled ? NULL : &seen,
+        .links = prober->links,
+        .started_ms = prober->io->unix_ms,
+        .now_ms = prober->io->unix_ms,
+    };
+    prober_count(&prober->statistics.started, 1);
+    struct probe_record *record = make_record(prober, &report);
+    local_chain_free(target->local);
+    if (cancelled || !fetch_local(prober, target, record))
+        deliver(prober, &slot, record, true);
 }
 
 /* --- Ends --- */
@@ -167,10 +237,8 @@ static bool has_next_address(const struct slot *slot) {
     return slot->address_at + 1u < slot->address_count;
 }
 
-/* The record of this address goes out, `whole` or cut short; the next address gets a probe of its
- * own. */
-static void end_address(struct prober *prober, struct slot *slot, struct probe_record *record,
-                        bool whole) {
+void attempt_deliver(struct prober *prober, struct slot *slot, struct probe_record *record,
+                     bool whole) {
     bool next = prober->settings->all_addresses && !prober->cancelling && has_next_address(slot);
 
     deliver(prober, slot, record, whole && !next);
@@ -189,6 +257,16 @@ static void end_address(struct prober *prober, struct slot *slot, struct probe_r
         slot_close(prober, slot);
 }
 
+/* The record of this address goes out, `whole` or cut short, at once or after what is fetched for
+ * it; the next address gets a probe of its own. */
+static void end_address(struct prober *prober, struct slot *slot, struct probe_record *record,
+                        bool whole) {
+    if (whole && fetch_begin(prober, slot, record))
+        slot_close(prober, slot);
+    else
+        attempt_deliver(prober, slot, record, whole);
+}
+
 /* Connects once more, to the same address and on the same terms but for what the caller changes. */
 static void try_again(struct prober *prober, struct slot *slot) {
     slot->again = true;
@@ -197,31 +275,37 @@ static void try_again(struct prober *prober, struct slot *slot) {
 
 /* The next question of the audit gets a connection of its own. */
 static void ask_on(struct prober *prober, struct slot *slot) {
-    bool in_time = prober->io->now_ns < slot->hard_ns;
-
-    if (!prober->cancelling && in_time && auditing_next(slot->auditing, &prober->random)) {
+    if (prober->io->now_ns >= slot->hard_ns)
+        tls_audit_stop(slot->auditing->audit, TLS_AUDIT_OUT_OF_TIME);
+    if (!prober->cancelling && auditing_next(slot->auditing, &prober->random)) {
         slot->plan = PLAN_AUDIT;
         try_again(prober, slot);
     } else {
-        end_address(prober, slot, end_audit(slot), !prober->cancelling);
+        end_address(prober, slot, end_audit(prober, slot), !prober->cancelling);
     }
 }
 
 static bool begin_audit(struct prober *prober, struct slot *slot, struct probe_record *record) {
     if (prober->settings->plan != PLAN_AUDIT || prober->cancelling || !record->has_tls)
         return false;
-    slot->auditing = auditing_new(record, target_name(&slot->target));
+    slot->auditing = auditing_new(record, target_name(&slot->target), prober->settings);
     return slot->auditing != NULL;
 }
 
-/* A question's connection that ended before its answer was whole. */
+/* A question's connection that ended before its answer was whole: who interrupts is not the
+ * server. */
 static void question_failed(struct prober *prober, struct slot *slot, enum tls_audit_end how) {
-    tls_audit_ended(slot->auditing->audit, how);
+    if (!prober->cancelling)
+        tls_audit_ended(slot->auditing->audit, how);
     ask_on(prober, slot);
 }
 
 void attempt_finish(struct prober *prober, struct slot *slot, enum outcome outcome,
                     const char *error) {
+    if (slot->fetching) { /* interrupted */
+        fetch_give_up(prober, slot, error);
+        return;
+    }
     if (slot->auditing) {
         question_failed(prober, slot,
                         outcome == OUTCOME_TIMEOUT ? TLS_AUDIT_TIMED_OUT : TLS_AUDIT_CLOSED);

@@ -42,7 +42,7 @@ static enum tls_status feed_plain(struct conversation *conversation, struct slic
     case PLAN_HANDSHAKE:
         return tls_handshake_feed(&conversation->handshake, bytes, out);
     case PLAN_AUDIT:
-        return tls_audit_feed(conversation->terms.auditing->audit, bytes);
+        return tls_audit_feed(conversation->terms.auditing->audit, bytes, out);
     default:
         return tls_grab_feed(&conversation->grab, bytes, out);
     }
@@ -140,6 +140,11 @@ void conversation_end(struct conversation *conversation) {
     if (conversation->phase == CONVERSATION_TLS && conversation->terms.plan == PLAN_HANDSHAKE)
         tls_handshake_end(&conversation->handshake);
     conversation->phase = CONVERSATION_IDLE;
+}
+
+bool conversation_lingers(const struct conversation *conversation) {
+    return conversation->phase == CONVERSATION_TLS && conversation->terms.plan == PLAN_AUDIT &&
+           tls_audit_lingers(conversation->terms.auditing->audit);
 }
 
 /* --- How it went --- */

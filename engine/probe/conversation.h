@@ -54,6 +54,9 @@ enum conversation_status conversation_start(struct conversation *conversation,
 enum conversation_status conversation_feed(struct conversation *conversation, struct slice bytes,
                                            struct buffer *out);
 
+/* True while what is still waited for comes at once, if at all (tls/audit.h). */
+bool conversation_lingers(const struct conversation *conversation);
+
 /* Frees what it holds; does nothing when it is idle. */
 void conversation_end(struct conversation *conversation);
 

@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PAUSES_MAX = 300 }; /* then the lack is taken for the address's fault */
+enum {
+    PAUSES_MAX = 300, /* then the lack is taken for the address's fault */
+    LINGER_MS = 2000, /* for what comes behind a handshake, if it comes */
+};
 
 static bool is_back_pressure(int error) {
     return error == EMFILE || error == ENFILE || error == EADDRNOTAVAIL || error == ENOBUFS ||
@@ -33,6 +36,7 @@ static void on_received(struct prober *prober, struct slot *slot, const struct i
     }
     struct conversation *conversation = slot->conversation;
     bool in_the_clear = conversation->phase == CONVERSATION_DIALOGUE;
+    bool lingered = conversation_lingers(conversation);
     if (event->bytes.len == 0) {
         attempt_finish(prober, slot, in_the_clear ? OUTCOME_PROTOCOL_ERROR : OUTCOME_TLS_FAILED,
                        "the server closed the connection");
@@ -55,6 +59,8 @@ static void on_received(struct prober *prober, struct slot *slot, const struct i
     io_receive(prober->io, slot_index(prober, slot));
     if (in_the_clear && conversation->phase == CONVERSATION_TLS)
         slot_begin_tls(prober, slot);
+    else if (!lingered && conversation_lingers(conversation))
+        slot_arm(prober, slot, LINGER_MS);
 }
 
 void prober_on_event(void *owner, const struct io_event *event) {
@@ -76,13 +82,27 @@ void prober_on_event(void *owner, const struct io_event *event) {
         slot_closed(prober, slot);
 }
 
+/* Addresses without the TLSA records that were asked for with them will do. */
+static void resolving_expired(struct prober *prober, struct slot *slot) {
+    static const char words[] = "no answer from the DNS server in time";
+
+    if (slot->tlsa_state == TLSA_ASKED) {
+        slot->tlsa_state = TLSA_ANSWERED;
+        slot->tlsa.error = words;
+    }
+    if (slot->address.family != ADDRESS_NONE)
+        slot_connect(prober, slot);
+    else
+        attempt_finish(prober, slot, OUTCOME_DNS_FAILED, words);
+}
+
 void prober_on_expired(void *owner, struct wheel_timer *timer) {
     struct prober *prober = owner;
     struct slot *slot = (struct slot *)timer; /* its first member */
 
     switch ((enum slot_state)slot->state) {
     case SLOT_RESOLVING:
-        attempt_finish(prober, slot, OUTCOME_DNS_FAILED, "no answer from the DNS server in time");
+        resolving_expired(prober, slot);
         break;
     case SLOT_CONNECTING:
         attempt_not_connected(prober, slot, OUTCOME_TIMEOUT, "no answer to the connection request");
@@ -100,6 +120,9 @@ void prober_on_expired(void *owner, struct wheel_timer *timer) {
         attempt_finish(prober, slot, OUTCOME_TIMEOUT,
                        slot->tls_ns ? "the server did not finish its flight in time"
                                     : "the server did not agree to TLS in time");
+        break;
+    case SLOT_FETCHING:
+        fetch_give_up(prober, slot, "it could not be fetched in time");
         break;
     case SLOT_FREE:
     case SLOT_CLOSING:
@@ -134,6 +157,24 @@ void prober_on_answered(void *owner, uint64_t cookie, const struct resolver_answ
         attempt_finish(prober, slot, OUTCOME_BLOCKED, "every address of the name is excluded");
     } else {
         slot->address = slot->addresses[0];
-        slot_connect(prober, slot);
+        if (slot->tlsa_state != TLSA_ASKED)
+            slot_connect(prober, slot);
     }
+}
+
+void prober_on_tlsa(void *owner, uint64_t cookie, const struct resolver_tlsa *answer) {
+    struct prober *prober = owner;
+    struct slot *slot = &prober->slots[cookie & UINT32_MAX];
+
+    if (slot->lookup != (uint32_t)(cookie >> 32) || slot->tlsa_state != TLSA_ASKED)
+        return;
+    slot->tlsa_state = TLSA_ANSWERED;
+    slot->tlsa.secure = answer->authentic;
+    slot->tlsa.error = answer->error;
+    if (answer->count) {
+        slot->tlsa.set = tlsa_set_new(answer->records, answer->count);
+        slot->tlsa.error = slot->tlsa.set ? NULL : "no memory for the records";
+    }
+    if (slot->state == SLOT_RESOLVING && slot->address.family != ADDRESS_NONE)
+        slot_connect(prober, slot);
 }

@@ -28,4 +28,10 @@ void judge_thresholds(const struct judge_policy *policy, double lifetime_days, d
  * `now_ms` since 1970. Findings already set stay. */
 void judge_record(struct probe_record *record, const struct judge_policy *policy, int64_t now_ms);
 
+/* Adds the findings of the record's audit and SCTs, which come later than the rest. */
+void judge_audit(struct probe_record *record);
+
+/* The same for what issuers and CRLs have changed that were fetched after that. */
+void judge_fetched(struct probe_record *record);
+
 #endif

@@ -1,7 +1,5 @@
 #include "engine/probe/slot.h"
 
-#include "engine/x509/trust.h"
-
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -32,29 +30,32 @@ bool prober_has_room(const struct prober *prober) {
            in_state[SLOT_RESOLVING] + prober->paced < lookups_max(settings);
 }
 
-void prober_start(struct prober *prober, const struct target *target) {
+struct slot *prober_take_slot(struct prober *prober, const struct target *target) {
     struct slot *slot = prober->free_slots;
 
     prober->free_slots = slot->next;
     prober->busy++;
     prober_count(&prober->statistics.busy, 1);
-    prober_count(&prober->statistics.started, 1);
     slot_begin(prober, slot, target);
-    if (target->address.family != ADDRESS_NONE) {
-        slot_connect(prober, slot);
+    return slot;
+}
+
+void prober_start(struct prober *prober, const struct target *target) {
+    if (target->local) {
+        attempt_local(prober, target, false);
         return;
     }
-    slot_enter(prober, slot, SLOT_RESOLVING);
-    uint64_t cookie = (uint64_t)slot->lookup << 32 | slot_index(prober, slot);
-    if (resolver_start(prober->resolver, target_name(target), cookie))
-        slot_arm(prober, slot, prober->settings->dns_timeout_ms);
-    else
-        attempt_finish(prober, slot, OUTCOME_DNS_FAILED, "no memory for the look-up");
+    prober_count(&prober->statistics.started, 1);
+    slot_resolve(prober, prober_take_slot(prober, target));
 }
 
 void prober_refuse(struct prober *prober, const struct target *target) {
     struct slot slot = {.state = SLOT_FREE};
 
+    if (target->local) {
+        attempt_local(prober, target, true);
+        return;
+    }
     prober_count(&prober->statistics.started, 1);
     slot_begin(prober, &slot, target);
     attempt_report(prober, &slot, OUTCOME_CANCELLED, "not started", true);
@@ -64,6 +65,7 @@ enum error prober_step(struct prober *prober, uint32_t wait_ms) {
     enum error error = io_step(prober->io, wait_ms);
 
     resolver_tick(prober->resolver);
+    fetch_take_answers(prober);
     wheel_advance(&prober->wheel, prober->io->now_ns, prober_on_expired, prober);
     slots_serve_waiting(prober);
     if (!prober->reserve)
@@ -75,7 +77,7 @@ void prober_cancel(struct prober *prober) {
     prober->cancelling = true;
     for (uint32_t i = 0; i < prober->settings->slots; i++) {
         struct slot *slot = &prober->slots[i];
-        if (slot->state == SLOT_CLOSING && slot->again) {
+        if (slot->state == SLOT_CLOSING && (slot->again || slot->fetching)) {
             attempt_report(prober, slot, OUTCOME_CANCELLED, "interrupted", true);
             slot->again = false;
         } else if (slot->state != SLOT_FREE && slot->state != SLOT_CLOSING) {
@@ -102,6 +104,10 @@ void prober_statistics_add(const struct prober *prober, struct prober_statistics
 
 /* --- Open and close --- */
 
+static void wake(void *owner) {
+    prober_wake(owner);
+}
+
 static enum error open_io(struct prober *prober, struct failure *failure) {
     struct io_config config = {
         .sockets = prober->settings->slots,
@@ -123,6 +129,7 @@ static enum error open_resolver(struct prober *prober, struct failure *failure) 
         .prefer_v4 = settings->prefer_v4,
         .timeout_ms = settings->dns_timeout_ms,
         .answered = prober_on_answered,
+        .tlsa_answered = prober_on_tlsa,
         .owner = prober,
     };
     return resolver_open(&prober->resolver, &config, failure);
@@ -179,8 +186,7 @@ static bool make_slabs(struct prober *prober) {
         prober->free_slots = &prober->slots[i];
     }
     prober->in_state[SLOT_FREE] = settings->slots;
-    prober->trust = settings->roots ? trust_checker_new(settings->roots) : NULL;
-    return !settings->roots || prober->trust;
+    return !settings->roots || checkers_get(&prober->checkers, settings->roots);
 }
 
 enum error prober_open(struct prober **out, const struct prober_config *config,
@@ -196,6 +202,7 @@ enum error prober_open(struct prober **out, const struct prober_config *config,
     prober->rate.interval_ns = config->settings->connect_interval_ns;
     random_init(&prober->random, config->seed);
     buffer_init(&prober->out);
+    mailbox_init(&prober->answers, wake, prober);
     if (!make_slabs(prober))
         error = failure_set(failure, ERROR_MEMORY,
                             "no memory for %u slots: give a smaller --concurrency",
@@ -214,11 +221,12 @@ enum error prober_open(struct prober **out, const struct prober_config *config,
 void prober_close(struct prober *prober) {
     if (!prober)
         return;
+    fetch_leave(prober);
     if (prober->resolver)
         resolver_close(prober->resolver);
     if (prober->io)
         io_close(prober->io);
-    trust_checker_free(prober->trust);
+    checkers_deinit(&prober->checkers);
     link_cache_free(prober->links);
     free_conversations(prober);
     free(prober->slots);

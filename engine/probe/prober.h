@@ -13,16 +13,18 @@
 #include "engine/probe/judge.h"
 #include "engine/probe/target.h"
 #include "engine/record/record.h"
+#include "engine/x509/trust.h"
 
 #include <stdatomic.h>
 
 struct address_set;
 struct caps;
+struct fetcher;
 struct io_backend;
 struct resolver_hosts;
+struct sct_log;
 struct tls_client;
 struct tls_grab_profile;
-struct trust_store;
 struct prober;
 
 /* Made before the workers start, read-only then, shared by all of them. */
@@ -37,6 +39,7 @@ struct prober_settings {
     uint32_t dns_timeout_ms, connect_timeout_ms, starttls_timeout_ms, handshake_timeout_ms,
         total_timeout_ms;
     bool all_addresses; /* probe every address of a name, not the first that answers */
+    bool dane;          /* look up TLSA records too, before connecting */
     bool allow_common_name;
     bool prefer_v4;
     const char *dns_servers; /* NULL for those of resolv.conf */
@@ -44,7 +47,14 @@ struct prober_settings {
     const struct tls_client *client;        /* for PLAN_HANDSHAKE */
     const struct tls_grab_profile *profile; /* for PLAN_GRAB and the fallback */
     const struct trust_store *roots;        /* NULL: chains are not verified */
+    const struct sct_log *logs;             /* against which SCTs are checked; NULL for none */
+    uint32_t log_count;
     struct judge_policy policy;
+    struct fetcher *fetcher; /* for the next two; NULL when nothing is to be fetched */
+    bool fetch_issuers;      /* that the server did not send, and without which it is not trusted */
+    bool check_revocation;   /* by CRLs, of all certificates of a trusted path */
+    uint32_t fetch_timeout_ms; /* for all that is fetched of one target */
+    uint32_t unseen_parts; /* of certificates: PART_HASHES that nobody looks at, not made then */
 };
 
 /* Counted by one thread, read by others; all only grow, but for `busy` and `handshakes`. */
@@ -54,7 +64,10 @@ struct prober_statistics {
     uint64_t outcomes[OUTCOME_COUNT], statuses[STATUS_COUNT], findings[FINDING_COUNT];
     uint64_t connections, bytes_received, back_pressure, held;
     uint64_t busy, handshakes; /* slots and conversations in use */
+    struct trust_statistics trust;
 };
+
+_Static_assert(sizeof(struct prober_statistics) % sizeof(uint64_t) == 0, "nothing but counts");
 
 struct prober_config {
     const struct prober_settings *settings;
@@ -69,7 +82,7 @@ enum error prober_open(struct prober **out, const struct prober_config *config,
 /* Nothing may be busy. */
 void prober_close(struct prober *prober);
 
-/* True when prober_start may be called. */
+/* True when prober_start may be called, which takes over what belongs to the target. */
 bool prober_has_room(const struct prober *prober);
 void prober_start(struct prober *prober, const struct target *target);
 

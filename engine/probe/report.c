@@ -1,7 +1,10 @@
 #include "engine/probe/report.h"
 
+#include "engine/probe/evidence.h"
 #include "engine/starttls/dialogue.h"
 #include "engine/tls/wire.h"
+#include "engine/x509/bundle.h"
+#include "engine/x509/lint.h"
 #include "engine/x509/name_match.h"
 #include "engine/x509/trust.h"
 
@@ -124,15 +127,33 @@ static bool fill_name_match(struct probe_record *record, const struct report *re
     return whole;
 }
 
+/* A CA's certificate in a file is not meant for a server; one that a server serves is. */
+static bool is_authority(const struct probe_record *record, const struct report *report) {
+    return report->path.len && record->certificate.is_ca;
+}
+
+/* That of a CA may be a root, which need not be sent. */
+static bool leaf_lacks_issuer(const struct slice *chain, size_t count) {
+    struct certificate last;
+
+    return bundle_lacks_issuer(chain, count, &last) && slice_equal(last.der, chain[0]);
+}
+
 static void fill_trust(struct probe_record *record, const struct report *report,
                        struct trust_checker *trust) {
-    record->trust.chain_checked = trust && report->plan == PLAN_HANDSHAKE;
+    record->trust.chain_checked =
+        trust && trust_checker_has_roots(trust) && report->plan == PLAN_HANDSHAKE;
     if (!record->trust.chain_checked)
         return;
-    struct trust_verdict verdict = trust_check(
+    struct trust_verdict verdict = (is_authority(record, report) ? trust_check_authority
+                                                                 : trust_check)(
         trust, report->seen->certificates, report->seen->certificate_count, report->now_ms / 1000);
+    record->trust.chain_checked = verdict.error != TRUST_NO_MEMORY;
     record->trust.trusted = verdict.error == TRUST_OK;
     record->trust.chain_not_after = verdict.chain_not_after;
+    record->trust.issuer_missing =
+        verdict.error == TRUST_UNKNOWN_ISSUER &&
+        leaf_lacks_issuer(report->seen->certificates, report->seen->certificate_count);
     if (verdict.error != TRUST_OK)
         record->trust.error = slice_of(trust_error_name(verdict.error));
     if (verdict.error == TRUST_WEAK_KEY)
@@ -144,15 +165,34 @@ static bool key_is_weak(const struct certificate *certificate) {
     return (rsa && certificate->key_bits < 2048) || certificate->key_type == KEY_DSA;
 }
 
-static void fill_findings(struct probe_record *record, const struct certificate *certificate) {
+static void fill_findings(struct probe_record *record, const struct certificate *certificate,
+                          bool authority) {
     if (key_is_weak(certificate))
         record->findings |= UINT64_C(1) << FINDING_WEAK_KEY;
-    if (certificate_signature_is_weak(certificate))
+    bool own_word = authority && record->certificate.self_signed; /* nobody relies on it */
+    if (certificate_signature_is_weak(certificate) && !own_word)
         record->findings |= UINT64_C(1) << FINDING_WEAK_SIGNATURE;
-    if (!certificate->has_subject_alt_name)
+    if (!certificate->has_subject_alt_name && !authority)
         record->findings |= UINT64_C(1) << FINDING_NO_SUBJECT_ALT_NAME;
     if (certificate->extension_unreadable)
         record->findings |= UINT64_C(1) << FINDING_EXTENSION_UNREADABLE;
+}
+
+static void fill_lints(struct probe_record *record, const struct certificate *certificate) {
+    static const struct {
+        unsigned lint;
+        enum finding finding;
+    } rows[] = {
+        {LINT_KEY_IDENTIFIER, FINDING_NO_KEY_IDENTIFIER},
+        {LINT_SERIAL, FINDING_ODD_SERIAL},
+        {LINT_UNDERSCORE, FINDING_UNDERSCORE_IN_NAME},
+        {LINT_EXTENDED_KEY_USAGE, FINDING_ODD_EXTENDED_KEY_USAGE},
+    };
+    unsigned lints = certificate_lints(certificate, record->certificate.self_signed);
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (lints & rows[i].lint)
+            record->findings |= UINT64_C(1) << rows[i].finding;
 }
 
 /* A leaf that cannot be parsed is reported with its bytes and the reason. */
@@ -179,14 +219,34 @@ static bool fill_certificate(struct probe_record *record, const struct report *r
         return true;
     }
     record->has_certificate =
-        certificate_fields_fill(&certificate, &record->head.memory, &record->certificate);
+        certificate_fields_fill_parts(&certificate, PARTS_ALL & ~report->settings->unseen_parts,
+                                      &record->head.memory, &record->certificate);
     record->earliest_not_after = certificate.not_after;
     if (!record->has_certificate || !fill_chain(record, report) ||
         !fill_name_match(record, report, &certificate))
         return false;
     fill_trust(record, report, trust);
-    fill_findings(record, &certificate);
+    fill_findings(record, &certificate, is_authority(record, report));
+    fill_lints(record, &certificate);
     return true;
+}
+
+/* False when there is no memory. */
+static bool fill_dane(struct probe_record *record, const struct report *report,
+                      struct trust_checker *trust) {
+    struct slice_list chain = {NULL, 0};
+
+    if (report->seen)
+        chain = (struct slice_list){report->seen->certificates, report->seen->certificate_count};
+    return !report->tlsa || dane_report(record, report->tlsa, chain, trust, report->now_ms / 1000);
+}
+
+/* Where logs are known, that SCTs can be checked. False when there is no memory. */
+static bool fill_evidence(struct probe_record *record, const struct report *report) {
+    if (!report->settings->log_count || !report->seen)
+        return true;
+    const struct evidence evidence = {report->seen->ocsp_response, report->seen->sct_list};
+    return evidence_fill(record, &evidence, report->settings);
 }
 
 static size_t expected_bytes(const struct report *report) {
@@ -218,6 +278,8 @@ struct probe_record *report_record(const struct report *report, struct trust_che
         fill_tls(record, report);
         whole = fill_certificate(record, report, trust);
     }
+    whole = whole && fill_dane(record, report, trust);
+    whole = whole && fill_evidence(record, report);
     if (!whole || record->head.memory.failed) {
         record_put(&record->head);
         return NULL;

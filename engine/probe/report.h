@@ -3,6 +3,7 @@
 #ifndef ENGINE_PROBE_REPORT_H
 #define ENGINE_PROBE_REPORT_H
 
+#include "engine/probe/dane_report.h"
 #include "engine/probe/link_cache.h"
 #include "engine/probe/prober.h"
 #include "engine/tls/session.h"
@@ -26,11 +27,13 @@ struct report {
     struct probe_timing timing;
     const struct tls_observation *seen; /* NULL when no conversation began */
     struct link_cache *links;           /* never NULL where certificates were seen */
+    const struct tlsa_answer *tlsa;     /* NULL when nobody asked for TLSA records */
     bool fallback;                      /* the handshake failed, this is the grab after it */
     int64_t started_ms, now_ms;
 };
 
-/* NULL when there is no memory. `trust` may be NULL: no verification. */
+/* NULL when there is no memory. `trust` may be NULL, or without roots: no verification. TLSA
+ * records need one. */
 struct probe_record *report_record(const struct report *report, struct trust_checker *trust);
 
 #endif

@@ -12,7 +12,7 @@ enum {
 
 /* Which states may follow which: one bit a state. */
 static const uint16_t legal_next[] = {
-    [SLOT_FREE] = 1 << SLOT_RESOLVING | 1 << SLOT_HELD | 1 << SLOT_CONNECTING,
+    [SLOT_FREE] = 1 << SLOT_RESOLVING | 1 << SLOT_HELD | 1 << SLOT_CONNECTING | 1 << SLOT_FETCHING,
     [SLOT_RESOLVING] = 1 << SLOT_HELD | 1 << SLOT_CONNECTING | 1 << SLOT_FREE,
     [SLOT_HELD] = 1 << SLOT_CONNECTING | 1 << SLOT_CLOSING,
     [SLOT_CONNECTING] =
@@ -20,7 +20,8 @@ static const uint16_t legal_next[] = {
     [SLOT_PAUSED] = 1 << SLOT_HELD | 1 << SLOT_CONNECTING | 1 << SLOT_CLOSING,
     [SLOT_WAITING] = 1 << SLOT_CONVERSING | 1 << SLOT_CLOSING,
     [SLOT_CONVERSING] = 1 << SLOT_CLOSING,
-    [SLOT_CLOSING] = 1 << SLOT_FREE | 1 << SLOT_HELD | 1 << SLOT_CONNECTING,
+    [SLOT_CLOSING] = 1 << SLOT_FREE | 1 << SLOT_HELD | 1 << SLOT_CONNECTING | 1 << SLOT_FETCHING,
+    [SLOT_FETCHING] = 1 << SLOT_CLOSING,
 };
 
 void slot_enter(struct prober *prober, struct slot *slot, enum slot_state next) {
@@ -49,14 +50,46 @@ void slot_begin(struct prober *prober, struct slot *slot, const struct target *t
     slot->address = target->address;
     slot->conversation = NULL;
     slot->auditing = NULL;
+    slot->fetching = NULL;
     slot->started_ns = prober->io->now_ns;
     slot->started_ms = prober->io->unix_ms;
     slot->dns_ns = slot->connect_ns = slot->connected_ns = slot->conversing_ns = slot->tls_ns = 0;
     slot->address_count = slot->address_at = slot->attempt = slot->pauses = 0;
     slot->again = slot->further = slot->fallback = slot->has_first = false;
     slot->without_alpn = false;
+    slot->tlsa = (struct tlsa_answer){0};
+    slot->tlsa_state = TLSA_NOT_ASKED;
     slot->plan = slot_first_plan(prober);
     slot_restart_clock(prober, slot);
+}
+
+/* --- Resolving --- */
+
+static void ask_tlsa(struct prober *prober, struct slot *slot, uint64_t cookie) {
+    const struct target *target = &slot->target;
+
+    slot->tlsa_state = TLSA_ASKED;
+    if (resolver_start_tlsa(prober->resolver, target_name(target), target->port, cookie))
+        return;
+    slot->tlsa_state = TLSA_ANSWERED;
+    slot->tlsa.error = "no memory for the look-up";
+}
+
+void slot_resolve(struct prober *prober, struct slot *slot) {
+    uint64_t cookie = (uint64_t)slot->lookup << 32 | slot_index(prober, slot);
+    bool has_address = slot->address.family != ADDRESS_NONE;
+
+    if (prober->settings->dane && slot->target.name_len)
+        ask_tlsa(prober, slot, cookie);
+    if (has_address && slot->tlsa_state != TLSA_ASKED) {
+        slot_connect(prober, slot);
+        return;
+    }
+    slot_enter(prober, slot, SLOT_RESOLVING);
+    if (has_address || resolver_start(prober->resolver, target_name(&slot->target), cookie))
+        slot_arm(prober, slot, prober->settings->dns_timeout_ms);
+    else
+        attempt_finish(prober, slot, OUTCOME_DNS_FAILED, "no memory for the look-up");
 }
 
 /* --- Connecting --- */
@@ -95,7 +128,8 @@ void slot_connect(struct prober *prober, struct slot *slot) {
         return;
     }
     set_paced(prober, slot, false);
-    slot->counted = prober->settings->caps != NULL;
+    if (prober->settings->caps)
+        slot->counted = slot->address;
     slot_enter(prober, slot, SLOT_CONNECTING);
     slot->again = false;
     slot->attempt++;
@@ -108,9 +142,9 @@ void slot_connect(struct prober *prober, struct slot *slot) {
 }
 
 static void uncount(struct prober *prober, struct slot *slot) {
-    if (slot->counted)
-        caps_give(prober->settings->caps, &slot->address);
-    slot->counted = false;
+    if (slot->counted.family != ADDRESS_NONE)
+        caps_give(prober->settings->caps, &slot->counted);
+    slot->counted.family = ADDRESS_NONE;
 }
 
 void slot_pause(struct prober *prober, struct slot *slot) {
@@ -160,6 +194,7 @@ void slot_release(struct prober *prober, struct slot *slot) {
     wheel_disarm(&slot->timer);
     free(slot->addresses);
     slot->addresses = NULL;
+    tlsa_answer_deinit(&slot->tlsa);
     slot->lookup++;
     slot->next = prober->free_slots;
     prober->free_slots = slot;
@@ -168,20 +203,23 @@ void slot_release(struct prober *prober, struct slot *slot) {
 }
 
 void slot_closed(struct prober *prober, struct slot *slot) {
-    if (slot->again)
+    uncount(prober, slot);
+    if (slot->fetching)
+        fetch_start(prober, slot);
+    else if (slot->again)
         slot_connect(prober, slot);
     else
         slot_release(prober, slot);
 }
 
 void slot_close(struct prober *prober, struct slot *slot) {
-    bool connected = slot->state != SLOT_PAUSED && slot->state != SLOT_HELD;
+    bool connected =
+        slot->state != SLOT_PAUSED && slot->state != SLOT_HELD && slot->state != SLOT_FETCHING;
 
     if (slot->state == SLOT_WAITING)
         slot_leave_waiting(prober, slot);
     set_paced(prober, slot, false);
     give_back_conversation(prober, slot);
-    uncount(prober, slot);
     if (slot->again && slot->address_count) /* the next, or the same once more */
         slot->address = slot->addresses[slot->address_at];
     wheel_disarm(&slot->timer);

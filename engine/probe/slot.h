@@ -4,6 +4,7 @@
  *     events.c    from below: connected, received, expired, resolved
  *     converse.c  a connection gets a conversation, or waits for one
  *     attempt.c   the end of a connection: again, or a record
+ *     fetch.c     what is fetched for a record before it goes out
  *     slot.c      the steps themselves: connect, close, free
  *
  * Everything here belongs to the worker's thread but for the counts of `statistics`. */
@@ -13,7 +14,10 @@
 #include "engine/dns/resolver.h"
 #include "engine/io/io.h"
 #include "engine/io/wheel.h"
+#include "engine/probe/checkers.h"
 #include "engine/probe/conversation.h"
+#include "engine/probe/dane_report.h"
+#include "engine/probe/fetching.h"
 #include "engine/probe/link_cache.h"
 #include "engine/probe/prober.h"
 #include "engine/probe/rate.h"
@@ -27,18 +31,24 @@ enum slot_state {
     SLOT_PAUSED,  /* no port or descriptor for it: tried again by the timer */
     SLOT_WAITING, /* connected, until a conversation is free */
     SLOT_CONVERSING,
-    SLOT_CLOSING, /* until the io layer gives the socket back */
+    SLOT_CLOSING,  /* until the io layer gives the socket back */
+    SLOT_FETCHING, /* without a connection: the record waits for issuers or CRLs */
 };
 
-enum { SLOT_STATES = SLOT_CLOSING + 1 };
+enum { SLOT_STATES = SLOT_FETCHING + 1 };
+
+enum tlsa_state { TLSA_NOT_ASKED, TLSA_ASKED, TLSA_ANSWERED };
 
 struct slot {
     struct wheel_timer timer; /* first: expired timers are cast to their slot */
     struct slot *next;        /* in the free list or the waiting queue */
     struct conversation *conversation;
     struct auditing *auditing; /* heap, once the questions have begun; NULL otherwise */
+    struct fetching *fetching; /* heap, when the record waits for what is fetched; NULL otherwise */
     struct address *addresses; /* heap, of a resolved name; NULL for an address target */
     struct address address;    /* the one that is probed */
+    struct address counted;    /* by the caps, until its connection is closed; or ADDRESS_NONE */
+    struct tlsa_answer tlsa;   /* under settings.dane */
     struct target target;
     uint64_t started_ns, hard_ns, dns_ns, connect_ns, connected_ns, conversing_ns, tls_ns;
     int64_t started_ms;
@@ -46,12 +56,12 @@ struct slot {
     uint16_t address_count, address_at, attempt, pauses;
     uint8_t state;            /* enum slot_state */
     uint8_t plan;             /* of the current connection */
+    uint8_t tlsa_state;       /* enum tlsa_state */
     uint8_t first_outcome;    /* of the handshake that the grab follows */
     bool again;               /* closing, to connect once more */
     bool further;             /* a record of this target is out already */
     bool fallback;            /* a grab after a handshake that failed */
     bool without_alpn;        /* the server has refused the offer */
-    bool counted;             /* by the caps, until the connection is closed */
     bool has_first;           /* first_sha256 is set */
     uint8_t first_sha256[32]; /* under all_addresses: the certificate of the first that had one */
     bool paced;               /* held by the pace */
@@ -63,8 +73,9 @@ struct prober {
     const struct prober_settings *settings;
     struct io *io;
     struct resolver *resolver;
-    struct trust_checker *trust;
+    struct checkers checkers;
     struct link_cache *links;
+    struct mailbox answers; /* from the fetcher */
     struct wheel wheel;
     struct random random;
     struct rate rate;
@@ -96,6 +107,11 @@ static inline uint32_t slot_index(const struct prober *prober, const struct slot
     return (uint32_t)(slot - prober->slots);
 }
 
+/* --- prober.c --- */
+
+/* A free slot for `target`; there must be one. */
+struct slot *prober_take_slot(struct prober *prober, const struct target *target);
+
 /* --- slot.c --- */
 
 /* A slot for `target`, as far as one without a connection goes. */
@@ -112,6 +128,10 @@ void slot_arm(struct prober *prober, struct slot *slot, uint32_t stage_ms);
 
 /* The target's own deadline starts anew: what it waited for was not its fault. */
 void slot_restart_clock(struct prober *prober, struct slot *slot);
+
+/* Looks up what is not known of the target: addresses and TLSA records at once. Connects when
+ * nothing is missing. */
+void slot_resolve(struct prober *prober, struct slot *slot);
 
 /* Connects to slot->address, or holds it back for the caps. */
 void slot_connect(struct prober *prober, struct slot *slot);
@@ -155,12 +175,48 @@ void attempt_conversed(struct prober *prober, struct slot *slot);
 void attempt_report(struct prober *prober, struct slot *slot, enum outcome outcome,
                     const char *error, bool last);
 
+/* A record that waits for nothing more goes out, `whole` or cut short; then the next address of the
+ * name, or the end. */
+void attempt_deliver(struct prober *prober, struct slot *slot, struct probe_record *record,
+                     bool whole);
+
+/* That of the target's roots; NULL when there are none, or no memory. */
+struct trust_checker *attempt_checker(struct prober *prober, const struct target *target);
+void attempt_count_trust(struct prober *prober, const struct trust_statistics *before,
+                         const struct trust_statistics *after);
+
 enum outcome outcome_of_errno(int error);
+
+/* The record of certificates that were read from a file, which are freed: no connection is needed,
+ * and a slot only when something is to be fetched. */
+void attempt_local(struct prober *prober, const struct target *target, bool cancelled);
+
+/* --- fetch.c --- */
+
+/* Takes the record over when something is to be fetched for it: fetch_start must follow, when the
+ * connection is closed. */
+bool fetch_begin(struct prober *prober, struct slot *slot, struct probe_record *record);
+void fetch_start(struct prober *prober, struct slot *slot);
+
+/* The same for a record without a slot, which gets one. */
+bool fetch_local(struct prober *prober, const struct target *target, struct probe_record *record);
+
+/* What has come so far must do; the record goes out. `why`: static words. */
+void fetch_give_up(struct prober *prober, struct slot *slot, const char *why);
+
+/* The same for who delivers the record. */
+struct probe_record *fetch_end(struct slot *slot, const char *why);
+
+void fetch_take_answers(struct prober *prober);
+
+/* Nothing comes any more. */
+void fetch_leave(struct prober *prober);
 
 /* --- events.c --- */
 
 void prober_on_event(void *owner, const struct io_event *event);
 void prober_on_expired(void *owner, struct wheel_timer *timer);
 void prober_on_answered(void *owner, uint64_t cookie, const struct resolver_answer *answer);
+void prober_on_tlsa(void *owner, uint64_t cookie, const struct resolver_tlsa *answer);
 
 #endif

@@ -12,11 +12,13 @@ RING_DEFINE(batch_slot)
 struct lane {
     struct batch_slot_ring ring;
     _Atomic bool closed;
+    _Atomic bool starved; /* its producer waits for room */
     _Atomic uint64_t full_total;
 };
 
 struct batch_queue {
     struct wake filled;
+    struct wake *room; /* NULL when no producer sleeps */
     uint32_t producers, capacity, turn;
     struct lane lanes[];
 };
@@ -66,14 +68,27 @@ void batch_queue_free(struct batch_queue *queue) {
     free(queue);
 }
 
+void batch_queue_wake_on_room(struct batch_queue *queue, struct wake *wake) {
+    queue->room = wake;
+}
+
+/* A second look after the lane is marked: the pop in between would have had nobody to wake. */
+static bool push_or_starve(const struct batch_queue *queue, struct lane *lane,
+                           struct batch_slot *slot) {
+    if (batch_slot_ring_push(&lane->ring, slot))
+        return true;
+    atomic_fetch_add_explicit(&lane->full_total, 1, memory_order_relaxed);
+    if (!queue->room)
+        return false;
+    atomic_store(&lane->starved, true);
+    return batch_slot_ring_push(&lane->ring, slot);
+}
+
 bool batch_queue_push(struct batch_queue *queue, uint32_t producer, struct batch *batch) {
-    struct lane *lane = &queue->lanes[producer];
     struct batch_slot slot = {batch};
 
-    if (!batch_slot_ring_push(&lane->ring, &slot)) {
-        atomic_fetch_add_explicit(&lane->full_total, 1, memory_order_relaxed);
+    if (!push_or_starve(queue, &queue->lanes[producer], &slot))
         return false;
-    }
     wake_signal(&queue->filled);
     return true;
 }
@@ -95,6 +110,8 @@ static enum batch_pop try_pop(struct batch_queue *queue, struct batch **out) {
         bool closed = atomic_load(&lane->closed);
         if (batch_slot_ring_pop_one(&lane->ring, &slot)) {
             queue->turn = (at + 1) % queue->producers;
+            if (queue->room && atomic_exchange(&lane->starved, false))
+                wake_signal(queue->room);
             *out = slot.batch;
             return BATCH_POPPED;
         }

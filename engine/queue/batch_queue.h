@@ -10,6 +10,7 @@
 #include "engine/base/buffer.h"
 
 struct batch_queue;
+struct wake; /* wake.h */
 
 /* Whole records, encoded for the sink; `bytes` is empty for a sink that only counts. One owner at a
  * time: the worker, then the queue, then the sink. */
@@ -38,6 +39,10 @@ static inline const uint64_t *batch_tickets(const struct batch *batch, size_t *c
 struct batch_queue *batch_queue_new(uint32_t producers, uint32_t capacity);
 /* Frees what is still in it, too. */
 void batch_queue_free(struct batch_queue *queue);
+
+/* For a producer that sleeps when its ring is full: `wake` is signalled by the pop that makes room
+ * again, once for each push that found none. Before the first push; `wake` outlives the queue. */
+void batch_queue_wake_on_room(struct batch_queue *queue, struct wake *wake);
 
 /* False when the producer's ring is full; the batch then stays with the caller. Never blocks. */
 bool batch_queue_push(struct batch_queue *queue, uint32_t producer, struct batch *batch);

@@ -1,8 +1,9 @@
 /* Bounded lock-free rings over Concurrency Kit, typed by macro: RING_DEFINE(target) makes `struct
  * target_ring` with functions for values of `struct target`, which are copied in and out.
  *
- * Two flavours by the push and pop that are used: *_push is for one producer; *_pop_one is for one
- * consumer, *_pop_shared for several. Nothing here blocks; waiting is the matter of wake.h.
+ * Flavours by the push and pop that are used: *_push is for one producer, with *_pop_one for one
+ * consumer or *_pop_shared for several; *_push_any and *_pop_any are for several of both. Nothing
+ * here blocks; waiting is the matter of wake.h.
  *
  * A ring of capacity n (a power of two) holds n - 1 values. */
 #ifndef ENGINE_QUEUE_RING_H
@@ -60,7 +61,8 @@ void AnnotateIgnoreWritesEnd(const char *file, int line);
     }                                                                                              \
                                                                                                    \
     /* False when the ring is full. */                                                             \
-    static inline bool type##_ring_push(struct type##_ring *ring, struct type *value) {            \
+    static inline __attribute__((unused)) bool type##_ring_push(struct type##_ring *ring,          \
+                                                                struct type *value) {              \
         RING_BEGIN(ring);                                                                          \
         bool pushed = ck_ring_enqueue_spmc_##type(&ring->ring, ring->slots, value);                \
         RING_END(ring);                                                                            \
@@ -80,6 +82,23 @@ void AnnotateIgnoreWritesEnd(const char *file, int line);
                                                                       struct type *out) {          \
         RING_BEGIN(ring);                                                                          \
         bool popped = ck_ring_dequeue_spmc_##type(&ring->ring, ring->slots, out);                  \
+        RING_END(ring);                                                                            \
+        return popped;                                                                             \
+    }                                                                                              \
+                                                                                                   \
+    /* For several producers; at the other side stands *_pop_any. */                               \
+    static inline __attribute__((unused)) bool type##_ring_push_any(struct type##_ring *ring,      \
+                                                                    struct type *value) {          \
+        RING_BEGIN(ring);                                                                          \
+        bool pushed = ck_ring_enqueue_mpmc_##type(&ring->ring, ring->slots, value);                \
+        RING_END(ring);                                                                            \
+        return pushed;                                                                             \
+    }                                                                                              \
+                                                                                                   \
+    static inline __attribute__((unused)) bool type##_ring_pop_any(struct type##_ring *ring,       \
+                                                                   struct type *out) {             \
+        RING_BEGIN(ring);                                                                          \
+        bool popped = ck_ring_dequeue_mpmc_##type(&ring->ring, ring->slots, out);                  \
         RING_END(ring);                                                                            \
         return popped;                                                                             \
     }                                                                                              \

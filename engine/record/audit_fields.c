@@ -20,18 +20,20 @@ static bool name_texts(const struct tls_audit_result *result, struct arena *aren
     return ok;
 }
 
+const struct audit_fields audit_fields_out_of_memory = {.found.stop = TLS_AUDIT_OUT_OF_MEMORY};
+
 const struct audit_fields *audit_fields_new(const struct tls_audit_result *result,
                                             struct arena *arena) {
     static const struct slice nothing = {NULL, 0};
     struct audit_fields *out = arena_take(arena, sizeof *out);
 
     if (!out)
-        return NULL;
+        return &audit_fields_out_of_memory;
     *out = (struct audit_fields){.found = *result};
     memset(out->found.ca_names, 0, sizeof out->found.ca_names);
     out->found.ocsp_response = out->found.sct_list = nothing;
     if (result->ca_name_count && !name_texts(result, arena, &out->ca_names))
-        return NULL;
+        out->found.stop = TLS_AUDIT_OUT_OF_MEMORY;
     return out;
 }
 
@@ -40,6 +42,7 @@ bool sct_fields_fill(const struct sct_sources *sources, const struct sct_log *lo
     struct slice lists[] = {[SCT_EMBEDDED] = sources->leaf->sct_list,
                             [SCT_IN_OCSP] = sources->in_ocsp,
                             [SCT_IN_TLS] = sources->in_tls};
+    static const struct slice nothing = {NULL, 0};
     struct sct_fields found[SCT_FIELDS_MAX];
     uint32_t count = 0;
     struct sct sct;
@@ -50,8 +53,10 @@ bool sct_fields_fill(const struct sct_sources *sources, const struct sct_log *lo
         while (count < SCT_FIELDS_MAX && sct_next(&lists[source], &sct)) {
             if (sct.version != 0)
                 continue;
+            const struct sct_log *log = sct_find_log(&sct, logs, log_count);
             struct sct_fields *fields = &found[count++];
             fields->source = (uint8_t)source;
+            fields->log = log ? arena_copy(arena, log->name) : nothing;
             fields->verdict = (uint8_t)sct_verify(&sct, (enum sct_source)source, sources->leaf,
                                                   sources->issuer, logs, log_count);
             memcpy(fields->log_id, sct.log_id.ptr, sizeof fields->log_id);

@@ -13,14 +13,19 @@ struct audit_fields {
     struct slice_list ca_names;    /* ... which stand here as RFC 4514 text */
 };
 
-/* The audit's result as a record keeps it, in `arena`; NULL when there is no memory. */
+/* The audit's result as a record keeps it, in `arena`; audit_fields_out_of_memory when there is no
+ * room for it. */
 const struct audit_fields *audit_fields_new(const struct tls_audit_result *result,
                                             struct arena *arena);
+
+/* Of an audit that could not begin, or not be put down. */
+extern const struct audit_fields audit_fields_out_of_memory;
 
 struct sct_fields {
     uint8_t source, verdict; /* enum sct_source, enum sct_verdict */
     uint8_t log_id[SCT_LOG_ID_BYTES];
-    int64_t time_ms; /* since 1970 */
+    int64_t time_ms;  /* since 1970 */
+    struct slice log; /* its name; empty when it is not known */
 };
 
 /* SCTs of one certificate that are listed; real ones have two to five. */

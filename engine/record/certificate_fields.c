@@ -24,18 +24,24 @@ static bool add_whole_name(struct slice name, struct buffer *out) {
     return true;
 }
 
-static bool fill_texts(const struct certificate *certificate, struct arena *arena,
+static bool fill_texts(const struct certificate *certificate, uint32_t parts, struct arena *arena,
                        struct certificate_fields *out) {
+    struct slice subject = certificate->subject, issuer = certificate->issuer;
     struct buffer scratch;
 
+    if (!(parts & (PART_SUBJECT | PART_ISSUER)))
+        return true;
     buffer_init(&scratch);
     buffer_reserve(&scratch, USUAL_NAME_BYTES);
-    out->subject = name_text(certificate->subject, add_whole_name, &scratch, arena);
-    out->subject_cn =
-        name_text(certificate->subject, certificate_name_common_name, &scratch, arena);
-    out->issuer = name_text(certificate->issuer, add_whole_name, &scratch, arena);
-    out->issuer_cn = name_text(certificate->issuer, certificate_name_common_name, &scratch, arena);
-    out->issuer_o = name_text(certificate->issuer, certificate_name_organization, &scratch, arena);
+    if (parts & PART_SUBJECT) {
+        out->subject = name_text(subject, add_whole_name, &scratch, arena);
+        out->subject_cn = name_text(subject, certificate_name_common_name, &scratch, arena);
+    }
+    if (parts & PART_ISSUER) {
+        out->issuer = name_text(issuer, add_whole_name, &scratch, arena);
+        out->issuer_cn = name_text(issuer, certificate_name_common_name, &scratch, arena);
+        out->issuer_o = name_text(issuer, certificate_name_organization, &scratch, arena);
+    }
     bool ok = !scratch.failed;
     buffer_deinit(&scratch);
     return ok;
@@ -125,32 +131,61 @@ static int32_t lifetime_days(const struct certificate *certificate) {
     return days > INT32_MAX ? INT32_MAX : days < INT32_MIN ? INT32_MIN : (int32_t)days;
 }
 
-bool certificate_fields_fill(const struct certificate *certificate, struct arena *arena,
-                             struct certificate_fields *out) {
-    char algorithm_scratch[64];
+static void fill_hashes(const struct certificate *certificate, uint32_t parts,
+                        struct certificate_fields *out) {
+    bool has_der = certificate->der.len != 0;
 
+    out->has_fingerprint_sha256 = (parts & PART_FINGERPRINT_SHA256) && has_der;
+    out->has_fingerprint_sha1 = (parts & PART_FINGERPRINT_SHA1) && has_der;
+    out->has_spki_sha256 = (parts & PART_SPKI_SHA256) && certificate->spki.len != 0;
+    if (out->has_fingerprint_sha256)
+        certificate_sha256(certificate->der, out->fingerprint_sha256);
+    if (out->has_fingerprint_sha1)
+        certificate_sha1(certificate->der, out->fingerprint_sha1);
+    if (out->has_spki_sha256)
+        certificate_sha256(certificate->spki, out->spki_sha256);
+    out->has_tbs_sha256 =
+        (parts & PART_TBS_SHA256) && certificate_tbs_sha256(certificate, out->tbs_sha256);
+}
+
+static bool fill_key(const struct certificate *certificate, struct arena *arena,
+                     struct certificate_fields *out) {
+    char scratch[64];
+    struct slice algorithm = certificate_signature_algorithm_text(certificate, scratch);
+
+    out->key_type = slice_of(certificate_key_type_text(certificate));
+    out->key_bits = certificate->key_bits;
+    out->self_signed = certificate_is_self_signed(certificate);
+    out->signature_algorithm = arena_copy(arena, algorithm);
+    return algorithm.len == 0 || out->signature_algorithm.ptr;
+}
+
+static bool fill_all_urls(const struct certificate *certificate, struct arena *arena,
+                          struct certificate_fields *out) {
+    return fill_urls(certificate->authority_info, certificate_ocsp_url_next, arena,
+                     &out->ocsp_urls) &&
+           fill_urls(certificate->crl_points, certificate_crl_url_next, arena, &out->crl_urls);
+}
+
+bool certificate_fields_fill_parts(const struct certificate *certificate, uint32_t parts,
+                                   struct arena *arena, struct certificate_fields *out) {
     *out = (struct certificate_fields){
         .der = certificate->der,
         .serial = certificate->serial,
+        .has_validity = certificate->has_validity,
         .not_before = certificate->not_before,
         .not_after = certificate->not_after,
         .lifetime_days = lifetime_days(certificate),
-        .has_spki_sha256 = certificate->spki.len != 0,
-        .key_type = slice_of(certificate_key_type_text(certificate)),
-        .key_bits = certificate->key_bits,
         .is_ca = certificate->is_ca,
-        .self_signed = certificate_is_self_signed(certificate),
     };
-    certificate_sha256(certificate->der, out->fingerprint_sha256);
-    certificate_sha1(certificate->der, out->fingerprint_sha1);
-    certificate_sha256(certificate->spki, out->spki_sha256);
-    out->has_tbs_sha256 = certificate_tbs_sha256(certificate, out->tbs_sha256);
+    fill_hashes(certificate, parts, out);
+    return (!(parts & PART_KEY) || fill_key(certificate, arena, out)) &&
+           fill_texts(certificate, parts, arena, out) &&
+           (!(parts & PART_NAMES) || fill_names(certificate, arena, out)) &&
+           (!(parts & PART_URLS) || fill_all_urls(certificate, arena, out));
+}
 
-    struct slice algorithm = certificate_signature_algorithm_text(certificate, algorithm_scratch);
-    out->signature_algorithm = arena_copy(arena, algorithm);
-    return (algorithm.len == 0 || out->signature_algorithm.ptr) &&
-           fill_texts(certificate, arena, out) && fill_names(certificate, arena, out) &&
-           fill_urls(certificate->authority_info, certificate_ocsp_url_next, arena,
-                     &out->ocsp_urls) &&
-           fill_urls(certificate->crl_points, certificate_crl_url_next, arena, &out->crl_urls);
+bool certificate_fields_fill(const struct certificate *certificate, struct arena *arena,
+                             struct certificate_fields *out) {
+    return certificate_fields_fill_parts(certificate, PARTS_ALL, arena, out);
 }

@@ -20,6 +20,7 @@ struct encoder {
     const char *other_suffix; /* that means it too, or NULL */
     const char *summary;
     bool takes_fields; /* false when --fields means nothing to it */
+    uint32_t parts;    /* of a record that it writes whatever the fields: enum record_part */
     /* Appends what stands once at the head of a file or stream; NULL when there is nothing. */
     void (*begin)(const struct encoding *encoding, struct buffer *out);
     /* Appends one record, with its newline if the format has one. Never more than the record's own
@@ -29,11 +30,14 @@ struct encoder {
                    struct buffer *out);
 };
 
-/* NULL-terminated: json, csv, msgpack, pem, names, table. */
+/* What parts of a record are written. */
+uint32_t encoding_parts(const struct encoding *encoding);
+
+/* NULL-terminated: json, csv, msgpack, pem, names, table, webhook. */
 extern const struct encoder *const encoders[];
 
 extern const struct encoder json_encoder, csv_encoder, msgpack_encoder, pem_encoder, names_encoder,
-    table_encoder;
+    table_encoder, webhook_encoder;
 
 /* By name, or by a file's suffix in any case, with ".gz" behind it or not; NULL when there is none.
  */

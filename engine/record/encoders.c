@@ -1,9 +1,17 @@
 #include "engine/record/encoder.h"
 
 const struct encoder *const encoders[] = {
-    &json_encoder,  &csv_encoder, &msgpack_encoder, &pem_encoder, &names_encoder,
-    &table_encoder, NULL,
+    &json_encoder,  &csv_encoder,   &msgpack_encoder, &pem_encoder,
+    &names_encoder, &table_encoder, &webhook_encoder, NULL,
 };
+
+uint32_t encoding_parts(const struct encoding *encoding) {
+    const struct encoder *encoder = encoding->encoder;
+
+    if (!encoder)
+        return 0;
+    return encoder->parts | (encoder->takes_fields ? encoding->fields->parts : 0);
+}
 
 const struct encoder *encoder_by_name(struct slice name) {
     for (size_t i = 0; encoders[i]; i++)

@@ -148,6 +148,7 @@ static bool build(struct field_selection *selection, const bool *wanted) {
             return false;
         if (!pick(memory, &kind->fields[i], name.len ? last : 0, &fields[selection->count++]))
             return false;
+        selection->parts |= kind->fields[i].parts;
     }
     return true;
 }

@@ -1,82 +1,16 @@
 /* The fields of a probe's record, in the order in which they are written. */
-#include "engine/record/fields.h"
+#include "engine/record/certificate_rows.h"
 
 #include "engine/record/audit_fields.h"
+#include "engine/record/dane_fields.h"
 #include "engine/tls/session.h"
+#include "engine/x509/revocation.h"
 
 enum { SCHEMA = 1 };
 
 static const struct probe_record *probe_of(const struct record *record) {
     return (const struct probe_record *)record;
 }
-
-/* --- Values: each is written in place, for a copy of a value just made would wait for it --- */
-
-static inline void absent(struct value *out) {
-    out->kind = VALUE_ABSENT;
-}
-
-static inline void bytes(struct value *out, enum value_kind kind, struct slice value) {
-    out->kind = value.len ? kind : VALUE_ABSENT;
-    out->bytes = value;
-}
-
-static inline void text(struct value *out, struct slice value) {
-    bytes(out, VALUE_TEXT, value);
-}
-
-/* An item of a list, which is there even when it is empty. */
-static inline void text_item(struct value *out, struct slice value) {
-    out->kind = VALUE_TEXT;
-    out->bytes = value;
-}
-
-static inline void words(struct value *out, const char *name) {
-    text(out, slice_of(name));
-}
-
-static inline void number(struct value *out, enum value_kind kind, int64_t value) {
-    out->kind = kind;
-    out->integer = value;
-}
-
-static inline void integer(struct value *out, int64_t value) {
-    number(out, VALUE_INTEGER, value);
-}
-
-/* A number that is 0 where it is not known. */
-static inline void known(struct value *out, enum value_kind kind, int64_t value) {
-    number(out, value ? kind : VALUE_ABSENT, value);
-}
-
-static inline void microseconds(struct value *out, int64_t us) {
-    number(out, us < 0 ? VALUE_ABSENT : VALUE_INTEGER, us);
-}
-
-static inline void real(struct value *out, double value) {
-    out->kind = VALUE_REAL;
-    out->real = value;
-}
-
-static inline void boolean(struct value *out, bool value) {
-    out->kind = VALUE_BOOLEAN;
-    out->boolean = value;
-}
-
-static inline void address(struct value *out, const struct address *value) {
-    out->kind = value->family == ADDRESS_NONE ? VALUE_ABSENT : VALUE_ADDRESS;
-    out->address = value;
-}
-
-/* The name of a number of the wire, or the number when nobody has named it. */
-static inline void code(struct value *out, const char *name, uint16_t value) {
-    if (name)
-        words(out, name);
-    else
-        number(out, VALUE_CODE, value);
-}
-
-#define HASH(array) bytes(out, VALUE_HEX, (struct slice){array, sizeof array})
 
 /* --- Getters: `r` is the probe's record, `i` the index of a list's item --- */
 
@@ -98,7 +32,7 @@ GETTER(schema, integer(out, SCHEMA))
 GETTER(time, number(out, VALUE_TIME_MS, r->time_ms))
 GETTER(host, text(out, r->host))
 GETTER(ip, address(out, &r->address))
-GETTER(port, integer(out, r->port))
+GETTER(port, known(out, VALUE_INTEGER, r->port)) /* files have none */
 GETTER(protocol, text(out, r->protocol))
 GETTER(sni, text(out, r->sni))
 GETTER(plan, words(out, plan_name(r->plan)))
@@ -131,60 +65,7 @@ TLS(key_proven, boolean(out, r->tls.key_proven))
 TLS(alert,
     r->tls.alert_received ? code(out, tls_alert_name(r->tls.alert), r->tls.alert) : absent(out))
 
-/* `c` is the leaf certificate */
-#define LEAF(name, statement)                                                                      \
-    static void get_leaf_##name(const struct record *record, uint32_t i, struct value *out) {      \
-        const struct certificate_fields *c = &probe_of(record)->certificate;                       \
-        (void)i;                                                                                   \
-        probe_of(record)->has_certificate ? (statement) : absent(out);                             \
-    }
-
-#define LEAF_LIST(name, item, length)                                                              \
-    static void get_leaf_##name(const struct record *record, uint32_t i, struct value *out) {      \
-        const struct certificate_fields *c = &probe_of(record)->certificate;                       \
-        item;                                                                                      \
-    }                                                                                              \
-    static uint32_t count_leaf_##name(const struct record *record) {                               \
-        const struct certificate_fields *c = &probe_of(record)->certificate;                       \
-        return probe_of(record)->has_certificate ? (length) : 0;                                   \
-    }
-
-LEAF(subject, text(out, c->subject))
-LEAF(subject_cn, text(out, c->subject_cn))
-LEAF(issuer, text(out, c->issuer))
-LEAF(issuer_cn, text(out, c->issuer_cn))
-LEAF(issuer_o, text(out, c->issuer_o))
-LEAF(serial, bytes(out, VALUE_HEX, c->serial))
-LEAF(not_before, number(out, VALUE_TIME, c->not_before))
-LEAF(not_after, number(out, VALUE_TIME, c->not_after))
-LEAF(lifetime_days, integer(out, c->lifetime_days))
-LEAF_LIST(dns_names, text_item(out, c->dns_names.items[i]), c->dns_names.count)
-LEAF_LIST(ip_addresses, address(out, &c->ip_addresses[i]), c->ip_address_count)
-LEAF_LIST(emails, text_item(out, c->emails.items[i]), c->emails.count)
-LEAF_LIST(uris, text_item(out, c->uris.items[i]), c->uris.count)
-LEAF(names_total,
-     c->names_total > LIMIT_CERTIFICATE_NAMES ? integer(out, c->names_total) : absent(out))
-LEAF(fingerprint_sha256, HASH(c->fingerprint_sha256))
-LEAF(fingerprint_sha1, HASH(c->fingerprint_sha1))
-LEAF(tbs_sha256, c->has_tbs_sha256 ? HASH(c->tbs_sha256) : absent(out))
-LEAF(spki_sha256, c->has_spki_sha256 ? HASH(c->spki_sha256) : absent(out))
-LEAF(key_type, text(out, c->key_type))
-LEAF(key_bits, c->key_bits ? integer(out, c->key_bits) : absent(out))
-LEAF(signature_algorithm, text(out, c->signature_algorithm))
-LEAF(is_ca, boolean(out, c->is_ca))
-LEAF(self_signed, boolean(out, c->self_signed))
-LEAF_LIST(ocsp_urls, text_item(out, c->ocsp_urls.items[i]), c->ocsp_urls.count)
-LEAF_LIST(crl_urls, text_item(out, c->crl_urls.items[i]), c->crl_urls.count)
-LEAF(der, bytes(out, VALUE_BASE64, c->der))
-
 GETTER(certificate_der, bytes(out, VALUE_BASE64, r->unparsable_der))
-
-COUNTER(chain, r->chain_count)
-GETTER(link_subject, text(out, r->chain[i].subject))
-GETTER(link_issuer, text(out, r->chain[i].issuer))
-GETTER(link_not_after,
-       r->chain[i].readable ? number(out, VALUE_TIME, r->chain[i].not_after) : absent(out))
-GETTER(link_fingerprint_sha256, HASH(r->chain[i].fingerprint_sha256))
 
 GETTER(trust_trusted,
        r->has_trust && r->trust.chain_checked ? boolean(out, r->trust.trusted) : absent(out))
@@ -195,6 +76,28 @@ GETTER(trust_matched_name, r->has_trust ? text(out, r->trust.matched_name) : abs
 GETTER(trust_chain_not_after,
        r->has_trust ? known(out, VALUE_TIME, r->trust.chain_not_after) : absent(out))
 GETTER(trust_earliest_not_after, known(out, VALUE_TIME, r->earliest_not_after))
+
+GETTER(trust_fetched_issuers,
+       r->trust.fetched_issuers ? integer(out, r->trust.fetched_issuers) : absent(out))
+
+/* What CRLs say. */
+#define REVOCATION(name, statement)                                                                \
+    GETTER(revocation_##name, r->has_revocation ? (statement) : absent(out))
+
+#define REVOKED(name, statement)                                                                   \
+    REVOCATION(name, r->revocation.status == REVOCATION_REVOKED ? (statement) : absent(out))
+
+#define CHECKED(name, statement) REVOCATION(name, r->revocation.status ? (statement) : absent(out))
+
+REVOCATION(checked, boolean(out, r->revocation.status != REVOCATION_UNCHECKED))
+CHECKED(status, words(out, revocation_status_name((enum revocation_status)r->revocation.status)))
+REVOKED(reason, words(out, crl_reason_name(r->revocation.reason)))
+REVOKED(revoked_at, number(out, VALUE_TIME, r->revocation.revoked_at))
+CHECKED(depth, integer(out, r->revocation.depth))
+REVOCATION(this_update, known(out, VALUE_TIME, r->revocation.this_update))
+REVOCATION(next_update, known(out, VALUE_TIME, r->revocation.next_update))
+REVOCATION(url, text(out, r->revocation.url))
+REVOCATION(error, text(out, r->revocation.error))
 
 GETTER(days_left, r->has_days_left ? real(out, r->days_left) : absent(out))
 GETTER(status, words(out, status_name(r->status)))
@@ -236,6 +139,8 @@ static void get_findings(const struct record *record, uint32_t i, struct value *
         return a ? (length) : 0;                                                                   \
     }
 
+enum { UNFINISHED_MAX = TLS_AUDIT_VERSIONS + 3 };
+
 static bool is_offered(const struct tls_audit_version *version) {
     return version->offered == TLS_AUDIT_YES;
 }
@@ -267,6 +172,38 @@ static void version_item(struct value *out, const struct tls_audit_result *a, ui
     words(out, tls_version_name(version->version));
 }
 
+/* Names what was not found out to its end: versions, and fields of the audit. Returns how many they
+ * are; `names` may be NULL. */
+static uint32_t list_unfinished(const struct tls_audit_result *a,
+                                const char *names[UNFINISHED_MAX]) {
+    const struct {
+        bool unfinished;
+        const char *name;
+    } parts[] = {
+        {is_offered(&a->versions[0]) && !a->groups13.complete, "tls13_groups"},
+        {a->groups12.count && !a->groups12.complete, "tls12_groups"},
+        {count_versions(a, is_offered) && !a->protocols_complete, "alpn"},
+    };
+    const char *unheard[UNFINISHED_MAX];
+    uint32_t count = 0;
+
+    names = names ? names : unheard;
+    for (size_t i = 0; i < TLS_AUDIT_VERSIONS; i++)
+        if (is_incomplete(&a->versions[i]))
+            names[count++] = tls_version_name(a->versions[i].version);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].unfinished)
+            names[count++] = parts[i].name;
+    return count;
+}
+
+static void unfinished_item(struct value *out, const struct tls_audit_result *a, uint32_t index) {
+    const char *names[UNFINISHED_MAX];
+
+    list_unfinished(a, names);
+    words(out, names[index]);
+}
+
 static inline void fact(struct value *out, uint8_t value) {
     out->kind = value == TLS_AUDIT_UNKNOWN ? VALUE_ABSENT : VALUE_BOOLEAN;
     out->boolean = value == TLS_AUDIT_YES;
@@ -283,7 +220,9 @@ static void group(struct value *out, uint16_t number) {
 static const char *stop_name(uint8_t stop) {
     static const char *const names[] = {[TLS_AUDIT_OUT_OF_CONNECTIONS] = "out_of_connections",
                                         [TLS_AUDIT_UNREACHABLE] = "unreachable",
-                                        [TLS_AUDIT_OUT_OF_MEMORY] = "out_of_memory"};
+                                        [TLS_AUDIT_OUT_OF_MEMORY] = "out_of_memory",
+                                        [TLS_AUDIT_OUT_OF_TIME] = "out_of_time",
+                                        [TLS_AUDIT_CANCELLED] = "cancelled"};
     return names[stop];
 }
 
@@ -295,7 +234,8 @@ AUDIT_LIST(tls10_suites, suite(out, a->versions[3].suites[i]), a->versions[3].su
 AUDIT_LIST(ssl30_suites, suite(out, a->versions[4].suites[i]), a->versions[4].suite_count)
 AUDIT_LIST(server_order, version_item(out, a, i, has_server_order),
            count_versions(a, has_server_order))
-AUDIT_LIST(incomplete, version_item(out, a, i, is_incomplete), count_versions(a, is_incomplete))
+AUDIT_LIST(incomplete, unfinished_item(out, a, i), list_unfinished(a, NULL))
+AUDIT(complete, boolean(out, !a->stop && !list_unfinished(a, NULL)))
 AUDIT_LIST(tls13_groups, group(out, a->groups13.ids[i]), a->groups13.count)
 AUDIT_LIST(tls12_groups, group(out, a->groups12.ids[i]), a->groups12.count)
 AUDIT_LIST(alpn, text(out, a->protocols[i]), a->protocol_count)
@@ -304,6 +244,9 @@ AUDIT(secure_renegotiation, fact(out, a->secure_renegotiation))
 AUDIT(compression, fact(out, a->compression))
 AUDIT(session_tickets, fact(out, a->session_tickets))
 AUDIT(session_ids, fact(out, a->session_ids))
+AUDIT(resumption_tls12_session_id, fact(out, a->resumes_id))
+AUDIT(resumption_tls12_ticket, fact(out, a->resumes_ticket))
+AUDIT(resumption_tls13, fact(out, a->resumes_tls13))
 AUDIT(extended_master_secret, fact(out, a->extended_master_secret))
 AUDIT(encrypt_then_mac, fact(out, a->encrypt_then_mac))
 AUDIT(heartbeat, fact(out, a->heartbeat))
@@ -332,36 +275,47 @@ GETTER(ocsp_error, r->ocsp && r->ocsp->result != OCSP_READ
                        ? words(out, ocsp_result_name(r->ocsp->result))
                        : absent(out))
 
+#define DANE(name, statement) GETTER(dane_##name, r->dane ? (statement) : absent(out))
+
+DANE(status, r->dane->status != DANE_STATUS_OPEN ? words(out, dane_status_name(r->dane->status))
+                                                 : absent(out))
+DANE(secure, boolean(out, r->dane->secure))
+DANE(checked, boolean(out, r->dane->compared))
+DANE(error, text(out, r->dane->error))
+COUNTER(dane_records, r->dane ? r->dane->count : 0)
+DANE(usage, integer(out, r->dane->records[i].usage))
+DANE(selector, integer(out, r->dane->records[i].selector))
+DANE(matching_type, integer(out, r->dane->records[i].matching_type))
+DANE(data, bytes(out, VALUE_HEX, r->dane->records[i].data))
+DANE(matched, r->dane->matches[i] != DANE_NOT_COMPARED
+                  ? boolean(out, r->dane->matches[i] == DANE_MATCHES)
+                  : absent(out))
+
 COUNTER(scts, r->sct_count)
 GETTER(sct_source, words(out, sct_source_name((enum sct_source)r->scts[i].source)))
 GETTER(sct_verdict, words(out, sct_verdict_name((enum sct_verdict)r->scts[i].verdict)))
+GETTER(sct_log, text(out, r->scts[i].log))
 GETTER(sct_log_id, HASH(r->scts[i].log_id))
 GETTER(sct_time, number(out, VALUE_TIME_MS, r->scts[i].time_ms))
 
 /* --- The table --- */
 
-#define FIELD(name, getter, kind, ...) {name, kind, .get = get_##getter, __VA_ARGS__}
-#define LIST(name, getter, kind, ...)                                                              \
-    {name, kind, .get = get_##getter, .count = count_##getter, __VA_ARGS__}
-
-#define SUMMARY(words) .summary = words
-#define ALWAYS         .always = true
-#define ON_REQUEST     .on_request = true
-
-static const struct field LINK_FIELDS[] = {
-    FIELD("subject", link_subject, VALUE_TEXT, SUMMARY("subject, as RFC 4514 writes it")),
-    FIELD("issuer", link_issuer, VALUE_TEXT, SUMMARY("issuer, likewise")),
-    FIELD("not_after", link_not_after, VALUE_TIME, SUMMARY("last second of validity")),
-    FIELD("fingerprint_sha256", link_fingerprint_sha256, VALUE_HEX,
-          SUMMARY("SHA-256 of the certificate")),
+static const struct field TLSA_FIELDS[] = {
+    FIELD("usage", dane_usage, VALUE_INTEGER,
+          SUMMARY("0 PKIX-TA, 1 PKIX-EE, 2 DANE-TA, 3 DANE-EE")),
+    FIELD("selector", dane_selector, VALUE_INTEGER, SUMMARY("0 the certificate, 1 its key")),
+    FIELD("matching_type", dane_matching_type, VALUE_INTEGER,
+          SUMMARY("0 all of it, 1 SHA-256, 2 SHA-512")),
+    FIELD("data", dane_data, VALUE_HEX, SUMMARY("that, its first 64 bytes")),
+    FIELD("matched", dane_matched, VALUE_BOOLEAN,
+          SUMMARY("the server fits it; absent when it was not compared")),
 };
-
-_Static_assert(sizeof LINK_FIELDS / sizeof LINK_FIELDS[0] <= MEMBERS_MAX, "too many members");
 
 static const struct field SCT_FIELDS[] = {
     FIELD("source", sct_source, VALUE_TEXT, SUMMARY("embedded, ocsp or tls")),
     FIELD("verdict", sct_verdict, VALUE_TEXT,
           SUMMARY("valid, invalid, unknown_log, or unchecked when the issuer is not known")),
+    FIELD("log", sct_log, VALUE_TEXT, SUMMARY("its name, when it is known")),
     FIELD("log_id", sct_log_id, VALUE_HEX, SUMMARY("SHA-256 of the log's key")),
     FIELD("time", sct_time, VALUE_TIME_MS, SUMMARY("when the log signed")),
 };
@@ -403,53 +357,13 @@ static const struct field PROBE_FIELDS[] = {
           SUMMARY("the server proved that it holds the certificate's key")),
     FIELD("tls.alert", tls_alert, VALUE_TEXT, SUMMARY("fatal alert that the server sent")),
 
-    FIELD("certificate.subject", leaf_subject, VALUE_TEXT,
-          SUMMARY("subject, as RFC 4514 writes it")),
-    FIELD("certificate.subject_cn", leaf_subject_cn, VALUE_TEXT, SUMMARY("its common name")),
-    FIELD("certificate.issuer", leaf_issuer, VALUE_TEXT, SUMMARY("issuer, as RFC 4514 writes it")),
-    FIELD("certificate.issuer_cn", leaf_issuer_cn, VALUE_TEXT, SUMMARY("its common name")),
-    FIELD("certificate.issuer_o", leaf_issuer_o, VALUE_TEXT, SUMMARY("its organization")),
-    FIELD("certificate.serial", leaf_serial, VALUE_HEX, SUMMARY("serial number, as encoded")),
-    FIELD("certificate.not_before", leaf_not_before, VALUE_TIME,
-          SUMMARY("first second of validity")),
-    FIELD("certificate.not_after", leaf_not_after, VALUE_TIME, SUMMARY("last second of validity")),
-    FIELD("certificate.lifetime_days", leaf_lifetime_days, VALUE_INTEGER,
-          SUMMARY("days from the first to the last")),
-    LIST("certificate.dns_names", leaf_dns_names, VALUE_TEXT, SUMMARY("DNS names of the SAN")),
-    LIST("certificate.ip_addresses", leaf_ip_addresses, VALUE_ADDRESS,
-         SUMMARY("IP addresses of the SAN")),
-    LIST("certificate.emails", leaf_emails, VALUE_TEXT, SUMMARY("e-mail addresses of the SAN")),
-    LIST("certificate.uris", leaf_uris, VALUE_TEXT, SUMMARY("URIs of the SAN")),
-    FIELD("certificate.names_total", leaf_names_total, VALUE_INTEGER,
-          SUMMARY("names of the SAN, only when they are too many to be all listed")),
-    FIELD("certificate.fingerprint_sha256", leaf_fingerprint_sha256, VALUE_HEX,
-          SUMMARY("SHA-256 of the certificate")),
-    FIELD("certificate.fingerprint_sha1", leaf_fingerprint_sha1, VALUE_HEX,
-          SUMMARY("SHA-1 of the certificate")),
-    FIELD("certificate.tbs_sha256", leaf_tbs_sha256, VALUE_HEX,
-          SUMMARY("SHA-256 of the RFC 6962 TBS, shared with the precertificate")),
-    FIELD("certificate.spki_sha256", leaf_spki_sha256, VALUE_HEX,
-          SUMMARY("SHA-256 of the public key (SPKI)")),
-    FIELD("certificate.key_type", leaf_key_type, VALUE_TEXT, SUMMARY("\"rsa\", \"ec-p256\" ...")),
-    FIELD("certificate.key_bits", leaf_key_bits, VALUE_INTEGER, SUMMARY("size of the key")),
-    FIELD("certificate.signature_algorithm", leaf_signature_algorithm, VALUE_TEXT,
-          SUMMARY("\"sha256WithRSAEncryption\" ...")),
-    FIELD("certificate.is_ca", leaf_is_ca, VALUE_BOOLEAN, SUMMARY("it may issue certificates")),
-    FIELD("certificate.self_signed", leaf_self_signed, VALUE_BOOLEAN,
-          SUMMARY("signed with its own key")),
-    LIST("certificate.ocsp_urls", leaf_ocsp_urls, VALUE_TEXT, SUMMARY("OCSP responders")),
-    LIST("certificate.crl_urls", leaf_crl_urls, VALUE_TEXT, SUMMARY("CRL distribution points")),
-    FIELD("certificate.der", leaf_der, VALUE_BASE64, SUMMARY("the whole certificate"), ON_REQUEST),
+    CERTIFICATE_ROWS,
 
     FIELD("certificate_der", certificate_der, VALUE_BASE64,
           SUMMARY("the server's certificate when it could not be parsed")),
 
-    {.name = "chain",
-     .summary = "certificates sent behind the server's own: subject, issuer, not_after, "
-                "fingerprint_sha256",
-     .count = count_chain,
-     .members = LINK_FIELDS,
-     .member_count = sizeof LINK_FIELDS / sizeof LINK_FIELDS[0]},
+    CHAIN_ROW("certificates sent behind the server's own: subject, issuer, not_after, "
+              "fingerprint_sha256"),
 
     FIELD("trust.trusted", trust_trusted, VALUE_BOOLEAN,
           SUMMARY("a path leads to a trusted root; absent when not verified")),
@@ -461,12 +375,45 @@ static const struct field PROBE_FIELDS[] = {
           SUMMARY("earliest end on the verified path")),
     FIELD("trust.earliest_not_after", trust_earliest_not_after, VALUE_TIME,
           SUMMARY("earliest end of all certificates sent")),
+    FIELD("trust.fetched_issuers", trust_fetched_issuers, VALUE_INTEGER,
+          SUMMARY("certificates that the server did not send, and that were fetched")),
+
+    FIELD("revocation.checked", revocation_checked, VALUE_BOOLEAN,
+          SUMMARY("CRLs were looked at: only where a path leads to a trusted root")),
+    FIELD("revocation.status", revocation_status, VALUE_TEXT,
+          SUMMARY("good, revoked, unknown, or stale: the CRL should have been replaced")),
+    FIELD("revocation.reason", revocation_reason, VALUE_TEXT,
+          SUMMARY("why it was revoked: key_compromise, superseded ...")),
+    FIELD("revocation.revoked_at", revocation_revoked_at, VALUE_TIME,
+          SUMMARY("when it was revoked")),
+    FIELD("revocation.depth", revocation_depth, VALUE_INTEGER,
+          SUMMARY("which certificate it is about: 0 the server's own, 1 its issuer ...")),
+    FIELD("revocation.this_update", revocation_this_update, VALUE_TIME,
+          SUMMARY("since when its CRL says so")),
+    FIELD("revocation.next_update", revocation_next_update, VALUE_TIME,
+          SUMMARY("until when, if it says")),
+    FIELD("revocation.url", revocation_url, VALUE_TEXT,
+          SUMMARY("where the CRL is from; absent for a local one")),
+    FIELD("revocation.error", revocation_error, VALUE_TEXT, SUMMARY("why it is unknown")),
 
     FIELD("days_left", days_left, VALUE_REAL,
           SUMMARY("days until the certificate expires, negative afterwards"), ALWAYS),
     FIELD("status", status, VALUE_TEXT, SUMMARY("unknown, ok, warning, critical or error")),
     LIST("findings", findings, VALUE_TEXT, SUMMARY("what is wrong: expired, self_signed ..."),
          ALWAYS),
+
+    FIELD("dane.status", dane_status, VALUE_TEXT,
+          SUMMARY("matched, mismatched, insecure, absent, unusable or failed")),
+    FIELD("dane.secure", dane_secure, VALUE_BOOLEAN,
+          SUMMARY("the resolver has validated the DNS answer (AD)")),
+    FIELD("dane.checked", dane_checked, VALUE_BOOLEAN,
+          SUMMARY("the certificate was compared with the TLSA records")),
+    {.name = "dane.records",
+     .summary = "TLSA records: usage, selector, matching_type, data, matched",
+     .count = count_dane_records,
+     .members = TLSA_FIELDS,
+     .member_count = sizeof TLSA_FIELDS / sizeof TLSA_FIELDS[0]},
+    FIELD("dane.error", dane_error, VALUE_TEXT, SUMMARY("why the records are not known")),
 
     FIELD("ocsp.status", ocsp_status, VALUE_TEXT,
           SUMMARY("what the stapled response says: good, revoked or unknown")),
@@ -479,7 +426,7 @@ static const struct field PROBE_FIELDS[] = {
           SUMMARY("why it says nothing: malformed, unsuccessful, other_certificate")),
 
     {.name = "scts",
-     .summary = "signed certificate timestamps: source, verdict, log_id, time",
+     .summary = "signed certificate timestamps: source, verdict, log, log_id, time",
      .count = count_scts,
      .members = SCT_FIELDS,
      .member_count = sizeof SCT_FIELDS / sizeof SCT_FIELDS[0]},
@@ -493,8 +440,12 @@ static const struct field PROBE_FIELDS[] = {
     LIST("audit.ssl30_suites", audit_ssl30_suites, VALUE_TEXT, SUMMARY("of SSL 3.0")),
     LIST("audit.server_order", audit_server_order, VALUE_TEXT,
          SUMMARY("versions in which the server's order of suites counts, not the client's")),
-    LIST("audit.incomplete", audit_incomplete, VALUE_TEXT,
-         SUMMARY("versions about which not everything was found out")),
+    LIST(
+        "audit.incomplete", audit_incomplete, VALUE_TEXT,
+        SUMMARY("versions, tls13_groups, tls12_groups, alpn: of which more may be accepted than is "
+                "listed")),
+    FIELD("audit.complete", audit_complete, VALUE_BOOLEAN,
+          SUMMARY("nothing is incomplete, and the audit came to its end")),
     LIST("audit.tls13_groups", audit_tls13_groups, VALUE_TEXT,
          SUMMARY("key exchange groups of TLS 1.3, post-quantum ones too")),
     LIST("audit.tls12_groups", audit_tls12_groups, VALUE_TEXT,
@@ -510,6 +461,12 @@ static const struct field PROBE_FIELDS[] = {
           SUMMARY("session tickets are offered, up to TLS 1.2")),
     FIELD("audit.session_ids", audit_session_ids, VALUE_BOOLEAN,
           SUMMARY("sessions get an id, up to TLS 1.2")),
+    FIELD("audit.resumption_tls12_session_id", audit_resumption_tls12_session_id, VALUE_BOOLEAN,
+          SUMMARY("a session is resumed by its id, up to TLS 1.2")),
+    FIELD("audit.resumption_tls12_ticket", audit_resumption_tls12_ticket, VALUE_BOOLEAN,
+          SUMMARY("by a ticket, up to TLS 1.2")),
+    FIELD("audit.resumption_tls13", audit_resumption_tls13, VALUE_BOOLEAN,
+          SUMMARY("in TLS 1.3; absent when the server says nothing behind the handshake")),
     FIELD("audit.extended_master_secret", audit_extended_master_secret, VALUE_BOOLEAN,
           SUMMARY("RFC 7627 is followed")),
     FIELD("audit.encrypt_then_mac", audit_encrypt_then_mac, VALUE_BOOLEAN,
@@ -525,7 +482,8 @@ static const struct field PROBE_FIELDS[] = {
     FIELD("audit.connections", audit_connections, VALUE_INTEGER,
           SUMMARY("connections that the audit made")),
     FIELD("audit.stopped", audit_stopped, VALUE_TEXT,
-          SUMMARY("why before its end: out_of_connections, unreachable, out_of_memory")),
+          SUMMARY("why before its end: out_of_connections, unreachable, out_of_memory, "
+                  "out_of_time, cancelled")),
 };
 
 _Static_assert(sizeof PROBE_FIELDS / sizeof PROBE_FIELDS[0] <= FIELDS_MAX, "too many fields");

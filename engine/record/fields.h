@@ -48,6 +48,7 @@ struct field {
     /* For a list of objects: their fields, called with the object's index; `get` is then NULL. */
     const struct field *members;
     uint32_t member_count;
+    uint32_t parts; /* of the record that it shows: enum record_part */
 };
 
 /* The fields of a group ("tls.version", "tls.cipher") stand together in the table. */
@@ -86,6 +87,7 @@ struct field_selection {
     const struct picked_field *fields;
     uint32_t count;
     const struct field_key *groups; /* nested objects; the first stands for the record itself */
+    uint32_t parts;                 /* of all that is picked: enum record_part */
     struct arena memory;
 };
 

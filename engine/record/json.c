@@ -110,7 +110,7 @@ static uint8_t *write_escaped(uint8_t *at, struct slice text) {
     return at;
 }
 
-static void add_text(struct slice text, struct buffer *out) {
+void json_add_text(struct slice text, struct buffer *out) {
     uint8_t *start = buffer_reserve(out, text.len * ESCAPED_MAX + 2), *at = start;
 
     if (!at)
@@ -128,7 +128,7 @@ static void add_value(const struct value *value, struct buffer *out) {
 
     switch (value->kind) {
     case VALUE_TEXT:
-        add_text(value->bytes, out);
+        json_add_text(value->bytes, out);
         return;
     case VALUE_REAL:
         if (value_text_hundredths(value->real, &hundredths))

@@ -2,6 +2,7 @@
  * each once a record. A certificate may hold anything in place of a name, so only what is a host
  * name (RFC 1123 section 2.1, underscores allowed) or a wildcard of one is written: no line starts
  * with a dash or holds a blank, a quote or a control character. */
+#include "engine/record/certificate_rows.h"
 #include "engine/record/encoder.h"
 
 #include "engine/base/limits.h"
@@ -70,14 +71,14 @@ static int compare(const void *left, const void *right) {
 
 static void encode(const struct encoding *encoding, const struct record *record,
                    struct buffer *out) {
-    const struct probe_record *probe = probe_record_of(record);
+    const struct certificate_fields *certificate = record_certificate(record);
     struct slice names[LIMIT_CERTIFICATE_NAMES];
     size_t count = 0;
 
     (void)encoding;
-    if (!probe || !probe->has_certificate)
+    if (!certificate)
         return;
-    struct slice_list listed = probe->certificate.dns_names;
+    struct slice_list listed = certificate->dns_names;
     for (uint32_t i = 0; i < listed.count && count < LIMIT_CERTIFICATE_NAMES; i++)
         if (is_host_name(listed.items[i]))
             names[count++] = listed.items[i];
@@ -98,5 +99,6 @@ static void encode(const struct encoding *encoding, const struct record *record,
 const struct encoder names_encoder = {
     .name = "names",
     .summary = "the certificates' DNS names, one a line",
+    .parts = PART_NAMES,
     .encode = encode,
 };

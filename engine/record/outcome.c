@@ -74,6 +74,56 @@ static const struct {
                                       "twice."},
     [FINDING_ADDRESSES_DIFFER] = {"addresses_differ",
                                   "The addresses of the name serve different certificates."},
+    [FINDING_DANE_MISMATCH] = {"dane_mismatch",
+                               "The certificate fits none of the name's TLSA records (DANE)."},
+    [FINDING_DANE_INSECURE] =
+        {"dane_insecure", "The DNS server did not validate the name's TLSA records (DNSSEC), so "
+                          "they count for nothing."},
+    [FINDING_DANE_FAILED] = {"dane_failed",
+                             "The name's TLSA records could not be looked up: clients that follow "
+                             "DANE do not connect then."},
+    [FINDING_NO_KEY_IDENTIFIER] = {"no_key_identifier",
+                                   "The certificate does not say which key signed it, or a CA's "
+                                   "which is its own (RFC 5280)."},
+    [FINDING_ODD_SERIAL] = {"odd_serial",
+                            "The serial number is zero, negative or longer than 20 octets (RFC "
+                            "5280)."},
+    [FINDING_UNDERSCORE_IN_NAME] = {"underscore_in_name",
+                                    "A DNS name of the certificate has an underscore, which host "
+                                    "names cannot have."},
+    [FINDING_ODD_EXTENDED_KEY_USAGE] = {"odd_extended_key_usage",
+                                        "The extended key usage allows everything, or leaves out "
+                                        "servers."},
+    [FINDING_WEAK_VERSION] =
+        {"weak_version", "The server accepts SSL 3.0, TLS 1.0 or TLS 1.1, which are deprecated "
+                         "(RFC 7568, RFC 8996)."},
+    [FINDING_WEAK_SUITE] = {"weak_suite",
+                            "The server accepts cipher suites with outdated algorithms (RC4, DES, "
+                            "3DES, IDEA, MD5)."},
+    [FINDING_INSECURE_SUITE] = {"insecure_suite",
+                                "The server accepts cipher suites without encryption, without "
+                                "authentication, or with keys of export size."},
+    [FINDING_WEAK_GROUP] = {"weak_group",
+                            "The server exchanges keys over too small a group: a finite field "
+                            "under 2048 bits, or a curve under 224."},
+    [FINDING_COMPRESSION] = {"compression",
+                             "The server compresses what it encrypts, which gives secrets away "
+                             "(CRIME)."},
+    [FINDING_NO_SECURE_RENEGOTIATION] = {"no_secure_renegotiation",
+                                         "The server does not know secure renegotiation (RFC "
+                                         "5746), so its sessions can be spliced."},
+    [FINDING_NO_FORWARD_SECRECY] = {"no_forward_secrecy",
+                                    "The server accepts no key exchange with forward secrecy: who "
+                                    "gets its key can read what was recorded."},
+    [FINDING_SCT_INVALID] = {"sct_invalid",
+                             "A timestamp of Certificate Transparency is not signed by the log "
+                             "that it names."},
+    [FINDING_INCOMPLETE_CHAIN] = {"incomplete_chain",
+                                  "The server does not send all certificates between its own and "
+                                  "a root."},
+    [FINDING_REVOKED] = {"revoked", "The certificate, or one that it depends on, is revoked."},
+    [FINDING_REVOCATION_UNKNOWN] = {"revocation_unknown",
+                                    "Whether the certificate is revoked could not be told."},
 };
 
 const char *outcome_name(enum outcome outcome) {

@@ -54,7 +54,26 @@ enum finding {
     FINDING_CLIENT_CERTIFICATE_REQUESTED,
     FINDING_CHAIN_UNREADABLE, /* a certificate behind the leaf cannot be parsed */
     FINDING_EXTENSION_UNREADABLE,
-    FINDING_ADDRESSES_DIFFER, /* another certificate than the name's first address */
+    FINDING_ADDRESSES_DIFFER,  /* another certificate than the name's first address */
+    FINDING_DANE_MISMATCH,     /* no TLSA record fits, whether they are secure or not */
+    FINDING_DANE_INSECURE,     /* TLSA records without DNSSEC, or behind a resolver that does not
+                                  validate */
+    FINDING_DANE_FAILED,       /* whether there are TLSA records is not known */
+    FINDING_NO_KEY_IDENTIFIER, /* these four are lints, engine/x509/lint.h: they weigh nothing */
+    FINDING_ODD_SERIAL,
+    FINDING_UNDERSCORE_IN_NAME,
+    FINDING_ODD_EXTENDED_KEY_USAGE,
+    FINDING_WEAK_VERSION, /* SSL 3.0, TLS 1.0 or TLS 1.1 is accepted; this and the next by audit */
+    FINDING_WEAK_SUITE,   /* RC4, DES, 3DES, MD5 and the like; also when a handshake chose one */
+    FINDING_INSECURE_SUITE, /* no encryption, no authentication, or of export size; likewise */
+    FINDING_WEAK_GROUP,     /* a finite field under 2048 bits, a curve under 224 */
+    FINDING_COMPRESSION,
+    FINDING_NO_SECURE_RENEGOTIATION,
+    FINDING_NO_FORWARD_SECRECY,
+    FINDING_SCT_INVALID,      /* not signed by the log that it names */
+    FINDING_INCOMPLETE_CHAIN, /* the leaf's issuer was not sent, or issuers had to be fetched */
+    FINDING_REVOKED,
+    FINDING_REVOCATION_UNKNOWN, /* it was asked for, and could not be told */
     FINDING_COUNT,
 };
 

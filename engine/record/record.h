@@ -17,6 +17,7 @@ struct record_kind;  /* fields.h */
 struct audit_fields; /* audit_fields.h, and the next two */
 struct ocsp_fields;
 struct sct_fields;
+struct dane_fields; /* dane_fields.h */
 
 struct record {
     _Atomic uint32_t references;
@@ -32,8 +33,9 @@ void record_put(struct record *record);
 struct certificate_fields {
     struct slice der;
     struct slice subject, subject_cn, issuer, issuer_cn,
-        issuer_o;                  /* UTF-8; empty where there is none */
-    struct slice serial;           /* content of the INTEGER */
+        issuer_o;        /* UTF-8; empty where there is none */
+    struct slice serial; /* content of the INTEGER */
+    bool has_validity;
     int64_t not_before, not_after; /* seconds since 1970 */
     int32_t lifetime_days;
     struct slice_list dns_names, emails, uris; /* untrusted bytes */
@@ -41,12 +43,33 @@ struct certificate_fields {
     uint32_t ip_address_count;
     uint32_t names_total; /* more than listed when over the limit */
     uint8_t fingerprint_sha256[32], fingerprint_sha1[20], tbs_sha256[32], spki_sha256[32];
-    bool has_tbs_sha256, has_spki_sha256;
+    bool has_fingerprint_sha256, has_fingerprint_sha1, has_tbs_sha256, has_spki_sha256;
     struct slice key_type; /* static text */
     uint16_t key_bits;
     struct slice signature_algorithm;
     bool is_ca, self_signed;
     struct slice_list ocsp_urls, crl_urls;
+    bool
+        told; /* by a feed that has read the certificate for us: what it does not tell is missing */
+};
+
+/* What of a record takes time to make: an encoder says which it writes (encoding_parts), and who
+ * makes records for it alone leaves out the others. */
+enum record_part { /* bits */
+                   PART_FINGERPRINT_SHA256 = 1 << 0,
+                   PART_FINGERPRINT_SHA1 = 1 << 1,
+                   PART_TBS_SHA256 = 1 << 2,
+                   PART_SPKI_SHA256 = 1 << 3,
+                   PART_SUBJECT = 1 << 4, /* texts of the name */
+                   PART_ISSUER = 1 << 5,
+                   PART_NAMES = 1 << 6, /* of the SAN */
+                   PART_URLS = 1 << 7,
+                   PART_KEY = 1 << 8, /* texts and verdicts about key and signature */
+                   PART_CHAIN = 1 << 9,
+                   PART_LINK = 1 << 10, /* to the entry of a log */
+                   PART_HASHES = PART_FINGERPRINT_SHA256 | PART_FINGERPRINT_SHA1 | PART_TBS_SHA256 |
+                                 PART_SPKI_SHA256,
+                   PARTS_ALL = (1 << 11) - 1,
 };
 
 struct certificate;
@@ -55,6 +78,10 @@ struct certificate;
  * they are, so the DER must live as long as the arena does. False when there is no memory. */
 bool certificate_fields_fill(const struct certificate *certificate, struct arena *arena,
                              struct certificate_fields *out);
+
+/* The same without the parts that nobody asked for, which are then empty. */
+bool certificate_fields_fill_parts(const struct certificate *certificate, uint32_t parts,
+                                   struct arena *arena, struct certificate_fields *out);
 
 /* One certificate of the chain behind the leaf. */
 struct chain_link {
@@ -112,7 +139,19 @@ struct probe_record {
         struct slice error;              /* static text, engine/x509/trust.h; empty when trusted */
         struct slice matched_name;
         int64_t chain_not_after; /* earliest on the verified path; 0 when not trusted */
+        bool issuer_missing;     /* not trusted, and the leaf's issuer was not sent */
+        uint8_t fetched_issuers; /* certificates that were got from elsewhere, and verified with */
     } trust;
+
+    bool has_revocation; /* CRLs were asked for */
+    struct {
+        uint8_t status; /* enum revocation_status, of the whole path */
+        uint8_t reason;
+        uint8_t depth; /* of the certificate that the rest is about: 0 the leaf, 1 its issuer ... */
+        int64_t revoked_at, this_update,
+            next_update;         /* seconds since 1970; 0 where there is none */
+        struct slice url, error; /* of the CRL; why it is not known */
+    } revocation;
     int64_t earliest_not_after; /* over the leaf and all that was sent; 0 when there is no
                                    certificate */
 
@@ -121,6 +160,7 @@ struct probe_record {
     enum status status;
     uint64_t findings; /* bits 1 << enum finding */
 
+    const struct dane_fields *dane;   /* NULL when nobody asked for TLSA records */
     const struct audit_fields *audit; /* NULL without an audit */
     const struct ocsp_fields *ocsp;   /* NULL when no response was stapled */
     const struct sct_fields *scts;

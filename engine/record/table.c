@@ -6,21 +6,21 @@
  *     ✗ old.example.org:443        -12  Example CA     old.example.org  expired
  *     ✗ silent.example.org:443       -  timeout: no answer
  *
- * A record without a certificate has its words in the place of issuer and name. Text is safe
- * (text_add_safe) and cut with an ellipsis where it does not fit. */
-#include "engine/record/encoder.h"
-#include "engine/record/endpoint.h"
+ * A record without a certificate has its words in the place of issuer and name. Entries of logs
+ * have columns of their own (table_ct.c). Text is safe (text_add_safe) and cut with an ellipsis
+ * where it does not fit. */
+#include "engine/record/table_cells.h"
 
 #include "engine/base/text.h"
+#include "engine/record/ct_record.h"
+#include "engine/record/endpoint.h"
 
 #include <math.h>
 #include <stdio.h>
 
 enum {
     DAYS_COLUMNS = 6,
-    GAP_COLUMNS = 2,
     FIXED_COLUMNS = 2 + DAYS_COLUMNS + 3 * GAP_COLUMNS, /* the mark, days, gaps without a name */
-    NARROWEST = 60,
     NAME_FROM = 100, /* columns from which the name is shown as well */
     PORT_TEXT_MAX = sizeof ":65535",
 };
@@ -29,9 +29,6 @@ struct layout {
     size_t host, issuer, name, words; /* columns; name 0 where it is not shown */
 };
 
-static const char BOLD[] = "\033[1m", DIM[] = "\033[2m", RED[] = "\033[31m", GREEN[] = "\033[32m",
-                  YELLOW[] = "\033[33m", RESET[] = "\033[0m";
-
 static const struct {
     const char *mark, *color;
 } MARKS[STATUS_COUNT] = {
@@ -39,22 +36,18 @@ static const struct {
     [STATUS_CRITICAL] = {"✗", RED}, [STATUS_ERROR] = {"✗", RED},
 };
 
-static size_t at_most(size_t columns, size_t most) {
-    return columns < most ? columns : most;
-}
-
 static struct layout layout_for(uint16_t terminal_columns) {
     if (terminal_columns == 0)
         return (struct layout){.host = 40, .issuer = 24, .name = 32, .words = SIZE_MAX};
     size_t columns = terminal_columns < NARROWEST ? NARROWEST : terminal_columns;
     size_t rest = columns - FIXED_COLUMNS;
     struct layout layout = {
-        .host = at_most(columns < NAME_FROM ? rest * 36 / 100 : rest * 28 / 100, 48),
-        .issuer = at_most(columns < NAME_FROM ? rest * 20 / 100 : rest * 18 / 100, 28),
+        .host = table_at_most(columns < NAME_FROM ? rest * 36 / 100 : rest * 28 / 100, 48),
+        .issuer = table_at_most(columns < NAME_FROM ? rest * 20 / 100 : rest * 18 / 100, 28),
     };
     if (columns >= NAME_FROM) {
         rest -= GAP_COLUMNS;
-        layout.name = at_most(rest * 24 / 100, 40);
+        layout.name = table_at_most(rest * 24 / 100, 40);
     }
     layout.words = rest - layout.host - layout.issuer - layout.name;
     return layout;
@@ -62,51 +55,15 @@ static struct layout layout_for(uint16_t terminal_columns) {
 
 /* --- Cells --- */
 
-static void add_spaces(size_t count, struct buffer *out) {
-    uint8_t *at = buffer_reserve(out, count);
-    if (!at)
-        return;
-    memset(at, ' ', count);
-    out->len += count;
-}
-
-static void add_color(const struct encoding *encoding, const char *color, struct buffer *out) {
-    if (encoding->color)
-        buffer_add_text(out, color);
-}
-
-/* Cuts the safe text that was written from `start` on to so many columns; returns how many it
- * takes. */
-static size_t fit(struct buffer *out, size_t start, size_t columns) {
-    size_t width;
-
-    if (out->failed)
-        return 0;
-    struct slice text = slice_from(buffer_slice(out), start);
-    if (text_fit(text, columns, &width) == text.len)
-        return width;
-    out->len = start + text_fit(text, columns - 1, &width);
-    buffer_add_text(out, "…");
-    return width + 1;
-}
-
-static void add_cell(struct slice text, size_t columns, struct buffer *out) {
-    size_t start = out->len;
-
-    text_add_safe(out, text);
-    size_t width = fit(out, start, columns);
-    add_spaces(columns - width + GAP_COLUMNS, out);
-}
-
 /* The port is always whole; the host is cut to what it leaves. */
 static void add_host_cell(const struct probe_record *probe, size_t columns, struct buffer *out) {
     char port[PORT_TEXT_MAX];
     size_t port_len = (size_t)snprintf(port, sizeof port, ":%u", probe->port), start = out->len;
 
     endpoint_add_host(probe, out);
-    size_t width = fit(out, start, columns - port_len);
+    size_t width = table_fit(out, start, columns - port_len);
     buffer_add(out, port, port_len);
-    add_spaces(columns - width - port_len + GAP_COLUMNS, out);
+    table_add_spaces(columns - width - port_len + GAP_COLUMNS, out);
 }
 
 static void add_days_cell(const struct probe_record *probe, struct buffer *out) {
@@ -124,30 +81,20 @@ static void add_days_cell(const struct probe_record *probe, struct buffer *out) 
         return;
     /* to the right edge: spaces go in front */
     size_t len = out->len - start;
-    add_spaces(DAYS_COLUMNS - len, out);
+    table_add_spaces(DAYS_COLUMNS - len, out);
     if (out->failed)
         return;
     memmove(out->ptr + start + DAYS_COLUMNS - len, out->ptr + start, len);
     memset(out->ptr + start, ' ', DAYS_COLUMNS - len);
 }
 
-static struct slice first_of(struct slice a, struct slice b, struct slice c) {
-    return a.len ? a : b.len ? b : c;
-}
-
 static void add_name_cell(const struct certificate_fields *certificate, size_t columns,
                           struct buffer *out) {
     struct slice_list names = certificate->dns_names;
-    struct slice first = names.count ? names.items[0] : (struct slice){NULL, 0};
-    size_t start = out->len;
+    struct slice other =
+        table_first_of(certificate->subject_cn, certificate->subject, (struct slice){NULL, 0});
 
-    text_add_safe(out, first_of(first, certificate->subject_cn, certificate->subject));
-    if (names.count > 1) {
-        buffer_add_text(out, " +");
-        text_add_integer(out, names.count - 1);
-    }
-    size_t width = fit(out, start, columns);
-    add_spaces(columns - width + GAP_COLUMNS, out);
+    table_add_names_cell(names, other, columns, out);
 }
 
 /* --- What is wrong --- */
@@ -218,31 +165,29 @@ static void add_what_is_wrong(const struct probe_record *probe, size_t columns,
     if (probe->outcome != OUTCOME_OK)
         add_outcome(probe, out);
     add_findings(probe, probe->outcome != OUTCOME_OK, out);
-    fit(out, start, columns);
+    table_fit(out, start, columns);
 }
 
 /* --- Lines --- */
 
-static void end_line(struct buffer *out) {
-    while (!out->failed && out->len > 0 && out->ptr[out->len - 1] == ' ')
-        out->len--;
-    buffer_add_byte(out, '\n');
-}
-
 static void begin(const struct encoding *encoding, struct buffer *out) {
     struct layout layout = layout_for(encoding->terminal_columns);
 
-    add_color(encoding, BOLD, out);
+    if (encoding->fields->kind == &ct_record_kind) {
+        table_ct_begin(encoding, out);
+        return;
+    }
+    table_add_color(encoding, BOLD, out);
     buffer_add_text(out, "  ");
-    add_cell(slice_of("HOST"), layout.host, out);
-    add_spaces(DAYS_COLUMNS - strlen("DAYS"), out);
-    add_cell(slice_of("DAYS"), strlen("DAYS"), out);
-    add_cell(slice_of("ISSUER"), layout.issuer, out);
+    table_add_cell(slice_of("HOST"), layout.host, out);
+    table_add_spaces(DAYS_COLUMNS - strlen("DAYS"), out);
+    table_add_cell(slice_of("DAYS"), strlen("DAYS"), out);
+    table_add_cell(slice_of("ISSUER"), layout.issuer, out);
     if (layout.name)
-        add_cell(slice_of("NAME"), layout.name, out);
+        table_add_cell(slice_of("NAME"), layout.name, out);
     buffer_add_text(out, "WHAT IS WRONG");
-    add_color(encoding, RESET, out);
-    end_line(out);
+    table_add_color(encoding, RESET, out);
+    table_end_line(out);
 }
 
 static void encode(const struct encoding *encoding, const struct record *record,
@@ -251,38 +196,42 @@ static void encode(const struct encoding *encoding, const struct record *record,
     struct layout layout = layout_for(encoding->terminal_columns);
     size_t words = layout.words;
 
-    if (!probe)
+    if (!probe) {
+        table_ct_line(encoding, ct_record_of(record), out);
         return;
+    }
     const char *color = MARKS[probe->status].color;
-    add_color(encoding, color, out);
+    table_add_color(encoding, color, out);
     buffer_add_text(out, MARKS[probe->status].mark);
-    add_color(encoding, RESET, out);
+    table_add_color(encoding, RESET, out);
     buffer_add_byte(out, ' ');
     add_host_cell(probe, layout.host, out);
-    add_color(encoding, color, out);
+    table_add_color(encoding, color, out);
     add_days_cell(probe, out);
-    add_color(encoding, RESET, out);
-    add_spaces(GAP_COLUMNS, out);
+    table_add_color(encoding, RESET, out);
+    table_add_spaces(GAP_COLUMNS, out);
     if (probe->has_certificate) {
         const struct certificate_fields *certificate = &probe->certificate;
-        add_cell(first_of(certificate->issuer_cn, certificate->issuer_o, certificate->issuer),
-                 layout.issuer, out);
+        table_add_cell(
+            table_first_of(certificate->issuer_cn, certificate->issuer_o, certificate->issuer),
+            layout.issuer, out);
         if (layout.name)
             add_name_cell(certificate, layout.name, out);
     } else if (words != SIZE_MAX) {
         words += layout.issuer + GAP_COLUMNS + (layout.name ? layout.name + GAP_COLUMNS : 0);
     }
     if (probe->outcome != OUTCOME_OK || probe->findings) {
-        add_color(encoding, probe->status == STATUS_OK ? "" : color, out);
+        table_add_color(encoding, probe->status == STATUS_OK ? "" : color, out);
         add_what_is_wrong(probe, words, out);
-        add_color(encoding, RESET, out);
+        table_add_color(encoding, RESET, out);
     }
-    end_line(out);
+    table_end_line(out);
 }
 
 const struct encoder table_encoder = {
     .name = "table",
     .summary = "a table for the terminal",
+    .parts = PART_SUBJECT | PART_ISSUER | PART_NAMES,
     .begin = begin,
     .encode = encode,
 };

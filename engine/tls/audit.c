@@ -26,6 +26,7 @@ struct tls_audit *tls_audit_new(struct slice sni, const struct tls_audit_options
     audit->jarm_name =
         options->jarm_name.len ? arena_copy(&audit->memory, options->jarm_name) : audit->sni;
     audit->without_jarm = options->without_jarm;
+    audit->client = options->client;
     audit->connections_max =
         options->connections_max ? options->connections_max : TLS_AUDIT_CONNECTIONS;
     for (uint16_t i = 0; i < TLS_AUDIT_VERSIONS; i++)
@@ -37,6 +38,7 @@ struct tls_audit *tls_audit_new(struct slice sni, const struct tls_audit_options
 void tls_audit_free(struct tls_audit *audit) {
     if (!audit)
         return;
+    audit_drop_resumption(audit);
     arena_deinit(&audit->memory);
     free(audit);
 }
@@ -73,6 +75,8 @@ static bool begin(struct tls_audit *audit, const uint8_t random[32], struct buff
         audit->jarm_len = 0;
         return audit_jarm_hello(audit->jarm_number, audit->jarm_name, random, hello);
     }
+    if (audit_is_resumption(audit))
+        return audit_begin_resumption(audit, hello);
     if (!audit_hello_write(&audit->offer, audit->sni, random, hello))
         return false;
     audit_answer_start(&audit->answer, &audit->offer, slice_from(buffer_slice(hello), before),
@@ -109,14 +113,20 @@ static enum tls_status feed_jarm(struct tls_audit *audit, struct slice bytes) {
     return audit_jarm_is_whole((struct slice){at, audit->jarm_len}) ? TLS_DONE : TLS_MORE;
 }
 
-enum tls_status tls_audit_feed(struct tls_audit *audit, struct slice bytes) {
+enum tls_status tls_audit_feed(struct tls_audit *audit, struct slice bytes, struct buffer *out) {
     if (!audit->asking)
         return TLS_DONE;
-    enum tls_status status =
-        audit_is_jarm(audit) ? feed_jarm(audit, bytes) : audit_answer_feed(&audit->answer, bytes);
+    enum tls_status status = audit_is_jarm(audit) ? feed_jarm(audit, bytes)
+                             : audit_is_resumption(audit)
+                                 ? tls_handshake_feed(&audit->handshake, bytes, out)
+                                 : audit_answer_feed(&audit->answer, bytes);
     if (status != TLS_MORE)
         conclude(audit);
     return status;
+}
+
+bool tls_audit_lingers(const struct tls_audit *audit) {
+    return audit->asking && audit_is_resumption(audit) && tls_handshake_lingers(&audit->handshake);
 }
 
 void tls_audit_ended(struct tls_audit *audit, enum tls_audit_end how) {
@@ -128,8 +138,15 @@ void tls_audit_ended(struct tls_audit *audit, enum tls_audit_end how) {
             audit->result.stop = TLS_AUDIT_UNREACHABLE;
         return;
     }
+    bool lingered = tls_audit_lingers(audit);
     audit->timed_out = how == TLS_AUDIT_TIMED_OUT;
     conclude(audit);
-    if (audit->timed_out && ++audit->timeouts >= TIMEOUTS_MAX)
+    if (audit->timed_out && !lingered && ++audit->timeouts >= TIMEOUTS_MAX)
         audit->result.stop = TLS_AUDIT_UNREACHABLE;
+}
+
+void tls_audit_stop(struct tls_audit *audit, enum tls_audit_stop why) {
+    audit->asking = false;
+    if (audit->result.stop == TLS_AUDIT_FINISHED)
+        audit->result.stop = (uint8_t)why;
 }

@@ -1,10 +1,11 @@
 /* Finds out what a server is willing to do: by many connections, one after another, each with a
- * hand-made ClientHello, none with a handshake that is finished. Sans-I/O, see session.h.
+ * hand-made ClientHello and none with a handshake that is finished, but for those that ask whether
+ * sessions are resumed. Sans-I/O, see session.h.
  *
  *     struct tls_audit *audit = tls_audit_new(sni, &options);
  *     while (tls_audit_next(audit, random, &hello)) {
  *         connect; send `hello`;
- *         on bytes:  until tls_audit_feed(audit, bytes) is not TLS_MORE;
+ *         on bytes:  until tls_audit_feed(audit, bytes, &out) is not TLS_MORE; send `out`;
  *         on an end before that:  tls_audit_ended(audit, how);
  *         close;
  *     }
@@ -17,12 +18,13 @@
  *
  * Connections: for each version its suites + 1 (TLS 1.3: the larger of suites and groups, + 2),
  * groups of TLS 1.2 + 1, protocols + 1, a connection for each version that is not offered, one for
- * each version's order and one for its rare suites, one for the fallback SCSV, ten for JARM. The
- * most telling come first, so that little is lost when the budget ends.
+ * each version's order and one for its rare suites, one for the fallback SCSV, two for each
+ * way to resume a session, ten for JARM. The most telling come first, so that little is lost when
+ * the budget ends.
  *
- * What it does not say: whether a session can be resumed (that needs a finished handshake: it says
- * whether a session id or a ticket is offered up to TLS 1.2), SSL 2.0, and protocols by ALPN where
- * TLS 1.3 is the only version and only takes groups without a base point (ML-KEM).
+ * What it does not say: whether sessions are resumed by a server that BoringSSL cannot finish a
+ * handshake with, SSL 2.0, and protocols by ALPN where TLS 1.3 is the only version and only takes
+ * groups without a base point (ML-KEM).
  *
  * An audit takes one allocation of 144 KB, of which only what is used is touched (mostly under 30),
  * and a small arena. One owner, one thread. */
@@ -32,6 +34,7 @@
 #include "engine/tls/session.h"
 
 struct tls_audit;
+struct tls_client; /* handshake.h */
 
 enum {
     TLS_AUDIT_VERSIONS = 5,
@@ -47,6 +50,8 @@ enum {
 struct tls_audit_options {
     uint16_t connections_max; /* 0 for TLS_AUDIT_CONNECTIONS; those that fail count too */
     bool without_jarm;
+    const struct tls_client *client; /* by which handshakes are finished; outlives the audit. NULL:
+                                        nothing is found out about resumption */
     struct slice jarm_name; /* what JARM's hellos name: the host or address as it was given; the SNI
                                when empty */
 };
@@ -84,6 +89,8 @@ enum tls_audit_stop {
     TLS_AUDIT_OUT_OF_CONNECTIONS, /* the budget ended before the questions did */
     TLS_AUDIT_UNREACHABLE,        /* several connections in a row could not be made, or hung */
     TLS_AUDIT_OUT_OF_MEMORY,
+    TLS_AUDIT_OUT_OF_TIME, /* only by tls_audit_stop, as is the next */
+    TLS_AUDIT_CANCELLED,
 };
 
 /* Slices live as long as the audit. */
@@ -106,6 +113,9 @@ struct tls_audit_result {
     uint8_t heartbeat;              /* RFC 6520 */
     uint8_t fallback_scsv;          /* RFC 7507; unknown with one version only */
     uint8_t client_certificate;     /* requested */
+    uint8_t resumes_id;             /* a session is resumed: up to TLS 1.2 by its id ... */
+    uint8_t resumes_ticket;         /* ... or by a ticket; */
+    uint8_t resumes_tls13;          /* in TLS 1.3 */
 
     struct slice ca_names[TLS_AUDIT_CA_NAMES_MAX]; /* of the request: Names as DER, untrusted */
     uint8_t ca_name_count;
@@ -128,9 +138,14 @@ void tls_audit_free(struct tls_audit *audit);
  * to ask: result.stop says why. `random` should be. */
 bool tls_audit_next(struct tls_audit *audit, const uint8_t random[32], struct buffer *hello);
 
-/* Bytes as they came, split anywhere. TLS_MORE wants more; after anything else the connection is to
- * be closed, and nothing needs to be said of how it ended. */
-enum tls_status tls_audit_feed(struct tls_audit *audit, struct slice bytes);
+/* Bytes as they came, split anywhere; appends what must be sent to `out`. TLS_MORE wants more;
+ * after anything else the connection is to be closed, and nothing needs to be said of how it ended.
+ */
+enum tls_status tls_audit_feed(struct tls_audit *audit, struct slice bytes, struct buffer *out);
+
+/* True while all that the connection still waits for comes at once, or not at all: TIMED_OUT after
+ * a second or two is an answer then. */
+bool tls_audit_lingers(const struct tls_audit *audit);
 
 /* The connection ended, or never was, while feed wanted more. */
 enum tls_audit_end {
@@ -139,6 +154,10 @@ enum tls_audit_end {
     TLS_AUDIT_NOT_CONNECTED, /* refused, unreachable or timed out; the question is asked again */
 };
 void tls_audit_ended(struct tls_audit *audit, enum tls_audit_end how);
+
+/* Ends the audit before it has ended by itself; nothing is learned from a connection that is under
+ * way. */
+void tls_audit_stop(struct tls_audit *audit, enum tls_audit_stop why);
 
 const struct tls_audit_result *tls_audit_result(const struct tls_audit *audit);
 

@@ -18,14 +18,9 @@ static struct tls_audit_version *version_at(struct tls_audit *audit, unsigned in
     return &audit->result.versions[index];
 }
 
-static bool is_offered(struct tls_audit *audit, unsigned index) {
-    return version_at(audit, index)->offered == TLS_AUDIT_YES;
-}
-
-/* The newest version before TLS 1.3 that is offered; TLS_AUDIT_VERSIONS when none is. */
-static unsigned newest_classic(struct tls_audit *audit) {
+unsigned audit_newest_classic(const struct tls_audit *audit) {
     unsigned index = 1;
-    while (index < TLS_AUDIT_VERSIONS && !is_offered(audit, index))
+    while (index < TLS_AUDIT_VERSIONS && !audit_is_offered(audit, index))
         index++;
     return index;
 }
@@ -149,7 +144,8 @@ static void offer_readable(struct tls_audit *audit) {
 static bool ask_protocols(struct tls_audit *audit, unsigned index) {
     struct tls_audit_result *result = &audit->result;
     /* `again`: TLS 1.3 cannot be read */
-    unsigned version = is_offered(audit, 0) && !audit->again ? 0 : newest_classic(audit);
+    unsigned version =
+        audit_is_offered(audit, 0) && !audit->again ? 0 : audit_newest_classic(audit);
 
     (void)index;
     if (audit->done || version >= audit_version_index(TLS_VERSION_SSL30) ||
@@ -213,10 +209,11 @@ static void learn_protocols(struct tls_audit *audit, unsigned index) {
 /* --- Fallback ------------------------------------------------------------------------------ */
 
 static bool ask_fallback(struct tls_audit *audit, unsigned index) {
-    unsigned newest = is_offered(audit, 0) ? 0 : newest_classic(audit), older = newest + 1;
+    unsigned newest = audit_is_offered(audit, 0) ? 0 : audit_newest_classic(audit),
+             older = newest + 1;
 
     (void)index;
-    while (older < TLS_AUDIT_VERSIONS && !is_offered(audit, older))
+    while (older < TLS_AUDIT_VERSIONS && !audit_is_offered(audit, older))
         older++;
     if (audit->done || older >= TLS_AUDIT_VERSIONS)
         return false;
@@ -262,7 +259,7 @@ static void learn_jarm(struct tls_audit *audit, unsigned index) {
 /* Both at once, for one does not depend on the other ... */
 static bool ask_pairs(struct tls_audit *audit, unsigned index) {
     start_offer(audit, index, AUDIT_HELLO);
-    return !audit->done && is_offered(audit, index) &&
+    return !audit->done && audit_is_offered(audit, index) &&
            offer_suites(audit, index, AUDIT_SUITES_USUAL) &&
            offer_groups(&audit->offer, &audit->result.groups13);
 }
@@ -281,7 +278,7 @@ static bool ask_groups13(struct tls_audit *audit, unsigned index) {
     struct tls_audit_groups *groups = &audit->result.groups13;
 
     start_offer(audit, index, AUDIT_HELLO);
-    if (audit->done || !is_offered(audit, index))
+    if (audit->done || !audit_is_offered(audit, index))
         return false;
     offer_one(audit->offer.suites, &audit->offer.suite_count, version_at(audit, index)->suites[0]);
     if (offer_groups(&audit->offer, groups))
@@ -305,7 +302,7 @@ static bool ask_suites13(struct tls_audit *audit, unsigned index) {
     struct tls_audit_version *version = version_at(audit, index);
 
     start_offer(audit, index, AUDIT_HELLO);
-    if (audit->done || !is_offered(audit, index) || version->suites_complete)
+    if (audit->done || !audit_is_offered(audit, index) || version->suites_complete)
         return false;
     offer_one(audit->offer.groups, &audit->offer.group_count, audit->result.groups13.ids[0]);
     if (offer_suites(audit, index, AUDIT_SUITES_USUAL))
@@ -331,7 +328,8 @@ static bool ask_suites(struct tls_audit *audit, unsigned index) {
     struct audit_offer *offer = start_offer(audit, index, AUDIT_KEY_EXCHANGE);
     uint16_t left = 0;
 
-    if (audit->done || !is_offered(audit, index) || !offer_suites(audit, index, AUDIT_SUITES_USUAL))
+    if (audit->done || !audit_is_offered(audit, index) ||
+        !offer_suites(audit, index, AUDIT_SUITES_USUAL))
         return false;
     for (size_t i = 0; i < offer->suite_count; i++) {
         const char *name = tls_cipher_name(offer->suites[i]);
@@ -361,11 +359,11 @@ static void learn_suites(struct tls_audit *audit, unsigned index) {
 
 /* Also of a server that has refused everything so far: it may know no certificates. */
 static bool ask_rare_suites(struct tls_audit *audit, unsigned index) {
-    bool nothing = !is_offered(audit, 0) && newest_classic(audit) == TLS_AUDIT_VERSIONS;
+    bool nothing = !audit_is_offered(audit, 0) && audit_newest_classic(audit) == TLS_AUDIT_VERSIONS;
 
     start_offer(audit, index, AUDIT_KEY_EXCHANGE);
     if (audit->done ||
-        !(is_offered(audit, index) || (nothing && audit->offer.version == TLS_VERSION_TLS12)))
+        !(audit_is_offered(audit, index) || (nothing && audit->offer.version == TLS_VERSION_TLS12)))
         return false;
     return offer_suites(audit, index, AUDIT_SUITES_RARE);
 }
@@ -376,7 +374,7 @@ static void learn_rare_suites(struct tls_audit *audit, unsigned index) {
         audit->done = !answers_in_version(audit);
         return;
     }
-    version_at(audit, index)->suites_complete = is_offered(audit, index) && refused(audit);
+    version_at(audit, index)->suites_complete = audit_is_offered(audit, index) && refused(audit);
     audit->done = true;
 }
 
@@ -422,7 +420,7 @@ static bool ask_groups12(struct tls_audit *audit, unsigned index) {
     struct tls_audit_groups *groups = &audit->result.groups12;
 
     (void)index;
-    index = newest_classic(audit);
+    index = audit_newest_classic(audit);
     if (audit->done || index >= audit_version_index(TLS_VERSION_SSL30))
         return false;
     struct audit_offer *offer = start_offer(audit, index, AUDIT_KEY_EXCHANGE);
@@ -471,6 +469,9 @@ const struct audit_question audit_questions[] = {
     {ask_version, learn_version, AT_SSL30},
     {ask_protocols, learn_protocols, 0},
     {ask_fallback, learn_fallback, 0},
+    {audit_ask_resumption, audit_learn_resumption, AUDIT_BY_PSK},
+    {audit_ask_resumption, audit_learn_resumption, AUDIT_BY_TICKET},
+    {audit_ask_resumption, audit_learn_resumption, AUDIT_BY_ID},
     {ask_jarm, learn_jarm, 0},
     {ask_pairs, learn_pairs, AT_TLS13},
     {ask_groups13, learn_groups13, AT_TLS13},

@@ -153,6 +153,17 @@ static int on_certificate_wanted(SSL *ssl, void *arg) {
     return 1;
 }
 
+/* Sessions are for those who ask for one; one that has an id alone is not for those who want
+ * tickets. */
+static int on_session(SSL *ssl, SSL_SESSION *session) {
+    struct tls_handshake *handshake = handshake_of(ssl);
+    bool fits = (SSL_get_options(ssl) & SSL_OP_NO_TICKET) || SSL_SESSION_has_ticket(session);
+    if (!handshake->keeps_session || handshake->session || !fits)
+        return 0;
+    handshake->session = session;
+    return 1;
+}
+
 static bool context_init(SSL_CTX *context, const struct tls_client_options *options) {
     int groups[TLS_CLIENT_GROUPS_MAX];
     for (size_t i = 0; i < options->group_count; i++)
@@ -160,7 +171,8 @@ static bool context_init(SSL_CTX *context, const struct tls_client_options *opti
     SSL_CTX_set_custom_verify(context, SSL_VERIFY_PEER, accept_any);
     SSL_CTX_set_cert_cb(context, on_certificate_wanted, NULL);
     SSL_CTX_set_msg_callback(context, on_message);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context, on_session);
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
     SSL_CTX_set_max_cert_list(context, LIMIT_FLIGHT_BYTES);
     SSL_CTX_enable_ocsp_stapling(context);
@@ -242,8 +254,32 @@ static bool set_server_name(SSL *ssl, struct slice sni) {
     return SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
-bool tls_handshake_start(struct tls_handshake *handshake, const struct tls_client *client,
-                         struct slice sni, struct buffer *out) {
+static bool set_protocol(SSL *ssl, const char *protocol) {
+    uint8_t list[1 + UINT8_MAX];
+    size_t len = strlen(protocol);
+    assert(len && len <= UINT8_MAX);
+    list[0] = (uint8_t)len;
+    memcpy(list + 1, protocol, len);
+    return SSL_set_alpn_protos(ssl, list, 1 + len) == 0;
+}
+
+/* With nothing wished for every version of the context is offered, and no ticket. */
+static bool set_resumption(struct tls_handshake *handshake, const struct tls_resumption *wish) {
+    SSL *ssl = handshake->ssl;
+    if (!wish)
+        return true;
+    handshake->keeps_session = !wish->session;
+    handshake->prompt = wish->prompt;
+    if (wish->tickets)
+        SSL_clear_options(ssl, SSL_OP_NO_TICKET);
+    return SSL_set_min_proto_version(ssl, wish->version) &&
+           SSL_set_max_proto_version(ssl, wish->version) &&
+           (!wish->protocol || set_protocol(ssl, wish->protocol)) &&
+           (!wish->session || SSL_set_session(ssl, wish->session));
+}
+
+static bool start(struct tls_handshake *handshake, const struct tls_client *client,
+                  const struct tls_resumption *wish, struct slice sni, struct buffer *out) {
     memset(handshake, 0, sizeof *handshake);
     ERR_clear_error();
     SSL *ssl = handshake->ssl = SSL_new(client->context);
@@ -255,7 +291,8 @@ bool tls_handshake_start(struct tls_handshake *handshake, const struct tls_clien
         SSL_set_bio(ssl, bio, bio);
         SSL_set_connect_state(ssl);
         handshake->output = out;
-        int result = set_server_name(ssl, sni) ? SSL_do_handshake(ssl) : 0;
+        ok = set_server_name(ssl, sni) && set_resumption(handshake, wish);
+        int result = ok ? SSL_do_handshake(ssl) : 0;
         ok = result < 0 && SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ;
         handshake->output = NULL;
     }
@@ -265,6 +302,18 @@ bool tls_handshake_start(struct tls_handshake *handshake, const struct tls_clien
     }
     ERR_clear_error();
     return ok;
+}
+
+bool tls_handshake_start(struct tls_handshake *handshake, const struct tls_client *client,
+                         struct slice sni, struct buffer *out) {
+    return start(handshake, client, NULL, sni, out);
+}
+
+bool tls_handshake_start_resumption(struct tls_handshake *handshake,
+                                    const struct tls_client *client,
+                                    const struct tls_resumption *resumption, struct slice sni,
+                                    struct buffer *out) {
+    return start(handshake, client, resumption, sni, out);
 }
 
 static uint16_t count_scts(const uint8_t *bytes, size_t len) {
@@ -293,8 +342,10 @@ static void observe(struct tls_handshake *handshake, bool done) {
     }
     SSL_get0_ocsp_response(ssl, &bytes, &len);
     seen->ocsp_stapled = len > 0;
+    seen->ocsp_response = (struct slice){bytes, len};
     SSL_get0_signed_cert_timestamp_list(ssl, &bytes, &len);
     seen->sct_count = len ? count_scts(bytes, len) : 0;
+    seen->sct_list = (struct slice){bytes, len};
     SSL_get0_alpn_selected(ssl, &bytes, &alpn_len);
     seen->alpn_len = (uint8_t)(alpn_len < sizeof seen->alpn ? alpn_len : sizeof seen->alpn);
     if (seen->alpn_len)
@@ -394,18 +445,34 @@ static void share_chain(struct tls_handshake *handshake) {
     drop_chain(handshake);
 }
 
-/* Lets BoringSSL read whole records. */
-static void advance(struct tls_handshake *handshake, struct slice records) {
-    handshake->input = records;
+static void finish(struct tls_handshake *handshake) {
+    observe(handshake, true);
+    handshake->seen.key_proven = true;
+    handshake->resumed = SSL_session_reused(handshake->ssl);
+    handshake->finished = true;
+    if (!handshake->keeps_session || handshake->session ||
+        SSL_version(handshake->ssl) < TLS1_3_VERSION)
+        handshake->status = TLS_DONE;
+    else if (handshake->prompt && handshake->seen.alpn_len)
+        SSL_write(handshake->ssl, handshake->prompt, (int)strlen(handshake->prompt));
+}
+
+/* What a server says first behind a handshake of TLS 1.3 is a ticket, or there is none. */
+static void read_ticket(struct tls_handshake *handshake) {
+    uint8_t byte;
+    int result = SSL_read(handshake->ssl, &byte, sizeof byte);
+    bool silent = result <= 0 && SSL_get_error(handshake->ssl, result) == SSL_ERROR_WANT_READ;
+    if (handshake->status == TLS_MORE && (handshake->session || !silent))
+        handshake->status = TLS_DONE;
+}
+
+static void shake_hands(struct tls_handshake *handshake) {
     int result = SSL_do_handshake(handshake->ssl);
     int error = SSL_get_error(handshake->ssl, result);
-    handshake->input = (struct slice){0};
-    if (handshake->status == TLS_NO_MEMORY) {
-        handshake->reason = "NO_MEMORY";
-    } else if (result == 1) {
-        observe(handshake, true);
-        handshake->seen.key_proven = true;
-        handshake->status = TLS_DONE;
+    if (handshake->status == TLS_NO_MEMORY)
+        return;
+    if (result == 1) {
+        finish(handshake);
     } else if (error == SSL_ERROR_ZERO_RETURN) {
         observe(handshake, false);
         handshake->seen.alert_received = true; /* close_notify */
@@ -414,6 +481,20 @@ static void advance(struct tls_handshake *handshake, struct slice records) {
         observe(handshake, false);
         classify(handshake);
     }
+}
+
+/* Lets BoringSSL read whole records. */
+static void advance(struct tls_handshake *handshake, struct slice records) {
+    handshake->input = records;
+    if (!handshake->finished)
+        shake_hands(handshake);
+    if (handshake->finished && handshake->status == TLS_MORE)
+        read_ticket(handshake);
+    if (handshake->keeps_session && handshake->status == TLS_DONE)
+        SSL_shutdown(handshake->ssl);
+    if (handshake->status == TLS_NO_MEMORY)
+        handshake->reason = "NO_MEMORY";
+    handshake->input = (struct slice){0};
     if (handshake->chain)
         share_chain(handshake);
     ERR_clear_error();
@@ -463,7 +544,22 @@ const char *tls_handshake_reason(const struct tls_handshake *handshake) {
     return handshake->reason;
 }
 
+bool tls_handshake_lingers(const struct tls_handshake *handshake) {
+    return handshake->finished && handshake->status == TLS_MORE;
+}
+
+struct ssl_session_st *tls_handshake_take_session(struct tls_handshake *handshake) {
+    SSL_SESSION *session = handshake->session;
+    handshake->session = NULL;
+    return session;
+}
+
+void tls_session_free(struct ssl_session_st *session) {
+    SSL_SESSION_free(session);
+}
+
 void tls_handshake_end(struct tls_handshake *handshake) {
+    tls_session_free(tls_handshake_take_session(handshake));
     SSL_free(handshake->ssl);
     handshake->ssl = NULL;
     tls_record_input_drop(&handshake->partial);

@@ -12,6 +12,7 @@
 
 struct tls_client; /* what all handshakes of a sweep share; made once, read-only, for all threads */
 struct ssl_st;
+struct ssl_session_st; /* what a session is resumed by; freed by tls_session_free */
 
 /* `options` may be NULL for tls_client_options_default(). NULL when there is no memory. */
 struct tls_client *tls_client_new(const struct tls_client_options *options);
@@ -31,6 +32,11 @@ struct tls_handshake {
     uint32_t bytes_in;
     enum tls_status status;
     bool began;         /* BoringSSL has got a record */
+    bool keeps_session; /* is to leave a session */
+    bool finished;      /* the handshake alone is; a ticket of TLS 1.3 may follow */
+    bool resumed;       /* the server took the session that it was offered; known at TLS_DONE */
+    struct ssl_session_st *session; /* what it has left, or NULL */
+    const char *prompt;
     const char *reason; /* static text */
     uint8_t *chain;     /* heap: the certificates, while BoringSSL has not read them; or NULL */
 };
@@ -40,6 +46,33 @@ struct tls_handshake {
  */
 bool tls_handshake_start(struct tls_handshake *handshake, const struct tls_client *client,
                          struct slice sni, struct buffer *out);
+
+/* A handshake by which to learn whether a server resumes sessions. */
+struct tls_resumption {
+    uint16_t version;               /* the only one offered */
+    bool tickets;                   /* up to TLS 1.2: by RFC 5077, or by session id alone */
+    struct ssl_session_st *session; /* to be resumed, of the same server; NULL for a first
+                                       handshake, which leaves one */
+    /* A protocol to offer by ALPN, and what to say first in it: some servers hold a ticket of TLS
+       1.3 back until they have something to say. Static text; NULL for none. */
+    const char *protocol, *prompt;
+};
+
+/* The same as tls_handshake_start, but that the handshake leaves or resumes a session. In TLS 1.3 a
+ * session comes behind the handshake, so that tls_handshake_feed wants more until there is one, or
+ * the server says something else. What is to be sent with TLS_DONE ends the connection in order:
+ * servers forget the session of one that breaks off. `client` should offer no ALPN. */
+bool tls_handshake_start_resumption(struct tls_handshake *handshake,
+                                    const struct tls_client *client,
+                                    const struct tls_resumption *resumption, struct slice sni,
+                                    struct buffer *out);
+
+/* True while only a session of TLS 1.3 is waited for, which comes at once, if at all. */
+bool tls_handshake_lingers(const struct tls_handshake *handshake);
+
+/* The session that the handshake has left, now the caller's; NULL when there is none. */
+struct ssl_session_st *tls_handshake_take_session(struct tls_handshake *handshake);
+void tls_session_free(struct ssl_session_st *session);
 
 /* Bytes as they came, split anywhere; appends what must be sent to `out`. After any other answer
  * than TLS_MORE the same answer comes again. Leaves this thread's BoringSSL error queue empty. */

@@ -33,6 +33,9 @@ struct tls_observation {
     bool key_proven; /* the server has proven that it holds the certificate's key */
     uint16_t
         sct_count; /* SCTs stapled by TLS extension; those inside the certificate not counted */
+    struct slice ocsp_response; /* stapled, as is the SCTs' list by TLS extension; untrusted, alive
+                                   as long as the session. A grab asks for neither */
+    struct slice sct_list;
     uint8_t alpn_len;
     uint8_t alpn[32];           /* the protocol the server chose, cut at 32 bytes; untrusted */
     uint16_t certificate_count; /* in `certificates` */

@@ -36,6 +36,9 @@ static bool take_extension(struct certificate *out, struct slice oid, struct sli
                            struct slice *constraints) {
     if (oid.len == 3 && memcmp(oid.ptr, "\x55\x1d", 2) == 0) { /* 2.5.29 */
         switch (oid.ptr[2]) {
+        case 14:
+            out->has_subject_key_id = true;
+            return true;
         case 15:
             return take(&out->key_usage, value, DER_BIT_STRING);
         case 17:
@@ -45,6 +48,9 @@ static bool take_extension(struct certificate *out, struct slice oid, struct sli
             return take_basic_constraints(out, value, constraints);
         case 31:
             return take(&out->crl_points, value, DER_SEQUENCE);
+        case 35:
+            out->has_authority_key_id = true;
+            return true;
         case 37:
             return take(&out->extended_key_usage, value, DER_SEQUENCE);
         default:
@@ -99,10 +105,6 @@ static bool read_version(struct slice *tbs, struct certificate *out) {
     return true;
 }
 
-static bool read_serial(struct slice *tbs, struct certificate *out) {
-    return der_get(tbs, &out->serial, DER_INTEGER) && out->serial.len != 0;
-}
-
 static bool read_time(struct slice *validity, int64_t *out) {
     struct slice content;
     uint8_t tag;
@@ -110,15 +112,16 @@ static bool read_time(struct slice *validity, int64_t *out) {
     return der_get_any(validity, &content, &tag) && der_time(tag, content, out);
 }
 
-static bool read_validity(struct slice *tbs, struct certificate *out) {
-    struct slice validity;
+static bool read_validity(struct slice validity, struct certificate *out) {
+    int64_t not_before, not_after;
 
-    return der_get(tbs, &validity, DER_SEQUENCE) && read_time(&validity, &out->not_before) &&
-           read_time(&validity, &out->not_after) && validity.len == 0;
-}
-
-static bool read_key(struct slice *tbs, struct certificate *out) {
-    return der_get_element(tbs, &out->spki, DER_SEQUENCE) && certificate_describe_key(out);
+    if (!read_time(&validity, &not_before) || !read_time(&validity, &not_after) ||
+        validity.len != 0)
+        return false;
+    out->not_before = not_before;
+    out->not_after = not_after;
+    out->has_validity = true;
+    return true;
 }
 
 /* The unique identifiers of old certificates, which nobody uses, and the extensions. */
@@ -136,27 +139,43 @@ static bool read_tail(struct slice *tbs, struct certificate *out) {
            read_extensions(out);
 }
 
-static enum certificate_error read_tbs(struct certificate *out) {
-    struct slice element = out->tbs, tbs;
+/* What is wrong within a part that has an end does not keep from reading those behind it: whoever
+ * watches names wants them whatever the dates are. The first error counts. */
+static enum certificate_error read_parts(struct slice tbs, struct certificate *out) {
     struct slice inner_algorithm; /* the same as the outer one, or nobody's loss */
+    struct slice validity;
+    enum certificate_error error = CERTIFICATE_OK;
 
-    if (!der_get(&element, &tbs, DER_SEQUENCE))
-        return CERTIFICATE_BAD_OUTER;
     if (!read_version(&tbs, out))
         return CERTIFICATE_BAD_VERSION;
-    if (!read_serial(&tbs, out))
+    if (!der_get(&tbs, &out->serial, DER_INTEGER))
         return CERTIFICATE_BAD_SERIAL;
+    if (out->serial.len == 0)
+        error = CERTIFICATE_BAD_SERIAL;
     if (!der_get_element(&tbs, &inner_algorithm, DER_SEQUENCE))
-        return CERTIFICATE_BAD_ALGORITHM;
+        return error ? error : CERTIFICATE_BAD_ALGORITHM;
+    if (out->signature_algorithm.len == 0)
+        out->signature_algorithm = inner_algorithm;
     if (!der_get_element(&tbs, &out->issuer, DER_SEQUENCE))
-        return CERTIFICATE_BAD_ISSUER;
-    if (!read_validity(&tbs, out))
-        return CERTIFICATE_BAD_VALIDITY;
+        return error ? error : CERTIFICATE_BAD_ISSUER;
+    if (!der_get(&tbs, &validity, DER_SEQUENCE))
+        return error ? error : CERTIFICATE_BAD_VALIDITY;
+    if (!read_validity(validity, out) && !error)
+        error = CERTIFICATE_BAD_VALIDITY;
     if (!der_get_element(&tbs, &out->subject, DER_SEQUENCE))
-        return CERTIFICATE_BAD_SUBJECT;
-    if (!read_key(&tbs, out))
-        return CERTIFICATE_BAD_KEY;
-    return read_tail(&tbs, out) ? CERTIFICATE_OK : CERTIFICATE_BAD_EXTENSIONS;
+        return error ? error : CERTIFICATE_BAD_SUBJECT;
+    if (!der_get_element(&tbs, &out->spki, DER_SEQUENCE))
+        return error ? error : CERTIFICATE_BAD_KEY;
+    if (!certificate_describe_key(out) && !error)
+        error = CERTIFICATE_BAD_KEY;
+    out->whole = read_tail(&tbs, out);
+    return error ? error : out->whole ? CERTIFICATE_OK : CERTIFICATE_BAD_EXTENSIONS;
+}
+
+static enum certificate_error read_tbs(struct certificate *out) {
+    struct slice element = out->tbs, tbs;
+
+    return der_get(&element, &tbs, DER_SEQUENCE) ? read_parts(tbs, out) : CERTIFICATE_BAD_OUTER;
 }
 
 static bool read_outer(struct certificate *out) {
@@ -175,6 +194,17 @@ enum certificate_error certificate_decode(struct slice der, struct certificate *
     if (der.len > LIMIT_CERTIFICATE_BYTES)
         return CERTIFICATE_TOO_LARGE;
     if (!read_outer(out))
+        return CERTIFICATE_BAD_OUTER;
+    return read_tbs(out);
+}
+
+enum certificate_error certificate_decode_tbs(struct slice tbs, struct certificate *out) {
+    struct slice in = tbs;
+
+    *out = (struct certificate){0};
+    if (tbs.len > LIMIT_CERTIFICATE_BYTES)
+        return CERTIFICATE_TOO_LARGE;
+    if (!der_get_element(&in, &out->tbs, DER_SEQUENCE) || in.len != 0)
         return CERTIFICATE_BAD_OUTER;
     return read_tbs(out);
 }

@@ -341,3 +341,30 @@ bool certificate_name_common_name(struct slice name, struct buffer *out) {
 bool certificate_name_organization(struct slice name, struct buffer *out) {
     return add_most_specific(name, 10, out);
 }
+
+static bool is_common_name(const struct attribute *attribute) {
+    return slice_equal(attribute->oid, (struct slice)OID("\x55\x04\x03"));
+}
+
+bool certificate_common_name_next(struct name_cursor *cursor, struct buffer *scratch,
+                                  struct slice *value) {
+    struct name_walk walk = {cursor->rdns, cursor->pairs};
+    struct attribute attribute;
+    bool found = false;
+
+    if (!cursor->begun && !walk_begin(&walk, cursor->name))
+        return false;
+    while (!found && walk_next(&walk, &attribute)) {
+        if (!is_common_name(&attribute))
+            continue;
+        *value = attribute.value;
+        found = true;
+        if (attribute.tag == DER_BMP_STRING || attribute.tag == DER_UNIVERSAL_STRING) {
+            scratch->len = 0;
+            found = add_utf8(attribute.tag, attribute.value, scratch);
+            *value = buffer_slice(scratch);
+        }
+    }
+    *cursor = (struct name_cursor){cursor->name, walk.names, walk.set, true};
+    return found;
+}

@@ -36,12 +36,26 @@ static struct header make_header(uint8_t tag, size_t content_len) {
     return header;
 }
 
-static bool is_left_out(struct slice extension) {
-    struct slice oid;
-
-    return der_get(&extension, &oid, DER_OID) && oid.len == EXTENSION_CT_OID_BYTES &&
+static bool is_left_out(struct slice oid) {
+    return oid.len == EXTENSION_CT_OID_BYTES &&
            (memcmp(oid.ptr, EXTENSION_SCT_LIST, EXTENSION_CT_OID_BYTES) == 0 ||
             memcmp(oid.ptr, EXTENSION_CT_POISON, EXTENSION_CT_OID_BYTES) == 0);
+}
+
+static bool is_authority_key(struct slice oid) {
+    return slice_equal(oid, (struct slice)OID("\x55\x1d\x23")); /* 2.5.29.35 */
+}
+
+/* Takes the next extension, with its header. */
+static bool next_extension(struct slice *list, struct slice *element, struct slice *oid) {
+    struct slice content;
+
+    if (!der_get_element(list, element, DER_SEQUENCE))
+        return false;
+    struct slice in = *element;
+    if (!der_get(&in, &content, DER_SEQUENCE) || !der_get(&content, oid, DER_OID))
+        *oid = (struct slice){NULL, 0};
+    return true;
 }
 
 /* Where a TBS made anew goes: into a hash, or into a buffer. */
@@ -50,75 +64,119 @@ struct tbs_sink {
     struct buffer *bytes; /* when `hash` is NULL */
 };
 
-static void put(const struct tbs_sink *sink, const void *bytes, size_t len) {
+static void put(const struct tbs_sink *sink, struct slice bytes) {
     if (sink->hash)
-        SHA256_Update(sink->hash, bytes, len);
+        SHA256_Update(sink->hash, bytes.ptr, bytes.len);
     else
-        buffer_add(sink->bytes, bytes, len);
+        buffer_add_slice(sink->bytes, bytes);
 }
+
+static void put_header(const struct tbs_sink *sink, const struct header *header) {
+    put(sink, (struct slice){header->bytes, header->len});
+}
+
+/* What a TBS made anew has in place of what the certificate has. */
+struct tbs_change {
+    struct slice issuer;
+    bool any_authority_key;
+    struct slice authority_key; /* the whole extension; empty to leave it out */
+};
 
 /* Walks the extensions that stay: adds up their length, and writes them when `sink` is not NULL.
  * False when they cannot be walked. */
-static bool walk_kept(struct slice list, const struct tbs_sink *sink, size_t *kept_len) {
-    struct slice extension;
+static bool walk_kept(struct slice list, const struct tbs_change *change,
+                      const struct tbs_sink *sink, size_t *kept_len) {
+    struct slice extension, oid;
+    bool changed = false;
 
     *kept_len = 0;
     while (list.len) {
-        const uint8_t *start = list.ptr;
-        if (!der_get(&list, &extension, DER_SEQUENCE))
+        if (!next_extension(&list, &extension, &oid))
             return false;
-        if (is_left_out(extension))
+        if (is_left_out(oid))
             continue;
-        size_t len = (size_t)(list.ptr - start);
-        *kept_len += len;
+        if (change->any_authority_key && is_authority_key(oid)) {
+            extension = change->authority_key;
+            changed = true;
+        }
+        *kept_len += extension.len;
         if (sink)
-            put(sink, start, len);
+            put(sink, extension);
+    }
+    if (change->any_authority_key && !changed) {
+        *kept_len += change->authority_key.len;
+        if (sink)
+            put(sink, change->authority_key);
     }
     return true;
 }
 
-static bool write_tbs(const struct certificate *certificate, const struct tbs_sink *sink) {
+static bool write_tbs(const struct certificate *certificate, const struct tbs_change *change,
+                      const struct tbs_sink *sink) {
     struct slice element = certificate->tbs, tbs, list = certificate->extensions;
     size_t kept_len;
 
     if (!der_get(&element, &tbs, DER_SEQUENCE) ||
         (list.len && !certificate_extension_list(certificate, &list)) ||
-        !walk_kept(list, NULL, &kept_len))
+        !walk_kept(list, change, NULL, &kept_len))
         return false;
-    if (kept_len == list.len) {
-        put(sink, certificate->tbs.ptr, certificate->tbs.len);
+    if (kept_len == list.len && !change->any_authority_key) {
+        put(sink, certificate->tbs);
         return true;
     }
 
-    /* The extensions end the TBS: what stands before them stays, and when none is left their
-     * wrapper goes too (RFC 5280 section 4.1: SIZE (1..MAX)). */
-    size_t before_len = (size_t)(certificate->extensions.ptr - tbs.ptr);
+    /* The extensions end the TBS: what stands before them stays, but for the issuer, and when none
+     * is left their wrapper goes too (RFC 5280 section 4.1: SIZE (1..MAX)). */
+    const uint8_t *end =
+        certificate->extensions.len ? certificate->extensions.ptr : tbs.ptr + tbs.len;
+    const uint8_t *issuer_end = certificate->issuer.ptr + certificate->issuer.len;
+    struct slice before = {tbs.ptr, (size_t)(certificate->issuer.ptr - tbs.ptr)};
+    struct slice behind = {issuer_end, (size_t)(end - issuer_end)};
     struct header sequence = make_header(DER_SEQUENCE, kept_len);
     struct header wrapper = make_header(DER_CONTEXT_CONSTRUCTED(3), sequence.len + kept_len);
     size_t wrapped_len = kept_len ? wrapper.len + sequence.len + kept_len : 0;
-    struct header whole = make_header(DER_SEQUENCE, before_len + wrapped_len);
+    struct header whole =
+        make_header(DER_SEQUENCE, before.len + change->issuer.len + behind.len + wrapped_len);
 
-    put(sink, whole.bytes, whole.len);
-    put(sink, tbs.ptr, before_len);
+    put_header(sink, &whole);
+    put(sink, before);
+    put(sink, change->issuer);
+    put(sink, behind);
     if (kept_len) {
-        put(sink, wrapper.bytes, wrapper.len);
-        put(sink, sequence.bytes, sequence.len);
-        walk_kept(list, sink, &kept_len);
+        put_header(sink, &wrapper);
+        put_header(sink, &sequence);
+        walk_kept(list, change, sink, &kept_len);
     }
     return true;
 }
 
 bool certificate_tbs_sha256(const struct certificate *certificate,
                             uint8_t out[CERTIFICATE_SHA256_BYTES]) {
+    const struct tbs_change nothing = {.issuer = certificate->issuer};
     SHA256_CTX hash;
 
     SHA256_Init(&hash);
-    if (!write_tbs(certificate, &(struct tbs_sink){.hash = &hash}))
+    if (!write_tbs(certificate, &nothing, &(struct tbs_sink){.hash = &hash}))
         return false;
     SHA256_Final(out, &hash);
     return true;
 }
 
 bool certificate_tbs_write(const struct certificate *certificate, struct buffer *out) {
-    return write_tbs(certificate, &(struct tbs_sink){.bytes = out});
+    const struct tbs_change nothing = {.issuer = certificate->issuer};
+
+    return write_tbs(certificate, &nothing, &(struct tbs_sink){.bytes = out});
+}
+
+bool certificate_tbs_write_final(const struct certificate *precertificate,
+                                 const struct certificate *signer, struct buffer *out) {
+    struct tbs_change change = {.issuer = signer->issuer, .any_authority_key = true};
+    struct slice list, extension, oid;
+
+    if (!certificate_extension_list(signer, &list))
+        list = (struct slice){NULL, 0};
+    while (next_extension(&list, &extension, &oid))
+        if (is_authority_key(oid))
+            change.authority_key = extension;
+    return write_tbs(precertificate, &change, &(struct tbs_sink){.bytes = out});
 }

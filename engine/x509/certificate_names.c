@@ -14,6 +14,35 @@ bool general_name_next(struct slice *names, struct general_name *out) {
     return true;
 }
 
+/* The value of an extension, when it is a subjectAltName. */
+static bool get_alternative_names(struct slice extension, struct slice *value) {
+    struct slice oid, critical;
+
+    return der_get(&extension, &oid, DER_OID) &&
+           slice_equal(oid, (struct slice)OID("\x55\x1d\x11")) && /* 2.5.29.17 */
+           der_get_optional(&extension, &critical, DER_BOOLEAN) &&
+           der_get(&extension, value, DER_OCTET_STRING);
+}
+
+bool certificate_all_alternative_names(const struct certificate *certificate, struct buffer *out) {
+    struct slice list, extension, value, names;
+    bool all = true;
+
+    if (!certificate_extension_list(certificate, &list))
+        return true; /* none */
+    while (der_get(&list, &extension, DER_SEQUENCE)) {
+        if (!get_alternative_names(extension, &value))
+            continue;
+        if (!der_get(&value, &names, DER_SEQUENCE)) {
+            all = false;
+            continue;
+        }
+        buffer_add_slice(out, names);
+        all = all && (value.len == 0 || (value.len == 1 && value.ptr[0] == 0));
+    }
+    return all;
+}
+
 /* `method` is the last arc of the access method under id-ad, 1.3.6.1.5.5.7.48. */
 static bool access_url_next(struct slice *access, uint8_t method, struct slice *url) {
     static const uint8_t id_ad[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30};

@@ -1,5 +1,5 @@
 /* What the parts of engine/x509 share about a certificate: key and extension details that users of
- * certificate.h need not see. Internal to engine/x509. */
+ * certificate.h need not see. For engine/x509, and engine/ct for the object identifiers. */
 #ifndef ENGINE_X509_CERTIFICATE_PARTS_H
 #define ENGINE_X509_CERTIFICATE_PARTS_H
 

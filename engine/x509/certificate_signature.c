@@ -1,5 +1,6 @@
-/* Signature algorithms: their names, which of them are weak, and the one signature that is checked
- * here, a certificate's own. */
+/* Signature algorithms: their names, which of them are weak, and whether a signature verifies with
+ * a key. Chains are verified in trust.h; here are a certificate's own signature, and those of CRLs,
+ * OCSP responses and their like. */
 #include "engine/x509/certificate_parts.h"
 
 #include <openssl/bytestring.h>
@@ -94,14 +95,11 @@ static const struct signature_algorithm algorithms[] = {
 };
 
 /* `parameters` gets what stands behind the OID. NULL when the algorithm is not in the table. */
-static const struct signature_algorithm *find_algorithm(const struct certificate *certificate,
-                                                        struct slice *oid,
+static const struct signature_algorithm *find_algorithm(struct slice identifier, struct slice *oid,
                                                         struct slice *parameters) {
-    struct slice element = certificate->signature_algorithm;
-
     *oid = (struct slice){NULL, 0};
     *parameters = (struct slice){NULL, 0};
-    if (!der_get(&element, parameters, DER_SEQUENCE) || !der_get(parameters, oid, DER_OID))
+    if (!der_get(&identifier, parameters, DER_SEQUENCE) || !der_get(parameters, oid, DER_OID))
         return NULL;
     for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++) {
         if (slice_equal(algorithms[i].oid, *oid))
@@ -113,7 +111,8 @@ static const struct signature_algorithm *find_algorithm(const struct certificate
 struct slice certificate_signature_algorithm_text(const struct certificate *certificate,
                                                   char scratch[64]) {
     struct slice oid, parameters;
-    const struct signature_algorithm *algorithm = find_algorithm(certificate, &oid, &parameters);
+    const struct signature_algorithm *algorithm =
+        find_algorithm(certificate->signature_algorithm, &oid, &parameters);
 
     if (algorithm)
         return slice_of(algorithm->name);
@@ -187,9 +186,9 @@ static bool read_pss(struct slice in, struct pss_parameters *out) {
            (salt.len == 0 || read_salt_len(salt, &out->salt_len));
 }
 
-bool certificate_signature_is_weak(const struct certificate *certificate) {
+bool signature_algorithm_is_weak(struct slice identifier) {
     struct slice oid, parameters;
-    const struct signature_algorithm *algorithm = find_algorithm(certificate, &oid, &parameters);
+    const struct signature_algorithm *algorithm = find_algorithm(identifier, &oid, &parameters);
     struct pss_parameters pss;
 
     if (!algorithm || algorithm->key != EVP_PKEY_RSA || algorithm->digest)
@@ -197,7 +196,11 @@ bool certificate_signature_is_weak(const struct certificate *certificate) {
     return read_pss(parameters, &pss) && pss.digest == EVP_sha1();
 }
 
-/* --- Self-signed --- */
+bool certificate_signature_is_weak(const struct certificate *certificate) {
+    return signature_algorithm_is_weak(certificate->signature_algorithm);
+}
+
+/* --- Verifying --- */
 
 /* The key of an RSA certificate is read past its AlgorithmIdentifier, because BoringSSL takes only
  * rsaEncryption there, not id-RSASSA-PSS. */
@@ -224,14 +227,14 @@ static EVP_PKEY *parse_key(const struct certificate *certificate) {
     return key;
 }
 
-static bool verify_dsa(const struct certificate *certificate, const EVP_MD *md, DSA *dsa) {
+static bool verify_dsa(const struct signature *signature, const EVP_MD *md, DSA *dsa) {
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned digest_len;
     int valid = 0;
 
-    return EVP_Digest(certificate->tbs.ptr, certificate->tbs.len, digest, &digest_len, md, NULL) &&
-           DSA_check_signature(&valid, digest, digest_len, certificate->signature.ptr,
-                               certificate->signature.len, dsa) &&
+    return EVP_Digest(signature->bytes.ptr, signature->bytes.len, digest, &digest_len, md, NULL) &&
+           DSA_check_signature(&valid, digest, digest_len, signature->value.ptr,
+                               signature->value.len, dsa) &&
            valid;
 }
 
@@ -241,9 +244,8 @@ static bool set_pss(EVP_PKEY_CTX *context, const struct pss_parameters *pss) {
            EVP_PKEY_CTX_set_rsa_pss_saltlen(context, pss->salt_len);
 }
 
-static bool verify(const struct certificate *certificate,
-                   const struct signature_algorithm *algorithm, struct slice parameters,
-                   EVP_PKEY *key) {
+static bool verify(const struct signature *signature, const struct signature_algorithm *algorithm,
+                   struct slice parameters, EVP_PKEY *key) {
     const EVP_MD *digest = algorithm->digest ? algorithm->digest() : NULL;
     bool is_pss = algorithm->key == EVP_PKEY_RSA && !digest;
     struct pss_parameters pss = {0};
@@ -253,7 +255,7 @@ static bool verify(const struct certificate *certificate,
     if (EVP_PKEY_id(key) != algorithm->key)
         return false;
     if (algorithm->key == EVP_PKEY_DSA)
-        return verify_dsa(certificate, digest, EVP_PKEY_get0_DSA(key));
+        return verify_dsa(signature, digest, EVP_PKEY_get0_DSA(key));
     if (is_pss) {
         if (!read_pss(parameters, &pss))
             return false;
@@ -262,23 +264,35 @@ static bool verify(const struct certificate *certificate,
     EVP_MD_CTX_init(&context);
     bool valid = EVP_DigestVerifyInit(&context, &key_context, digest, NULL, key) &&
                  (!is_pss || set_pss(key_context, &pss)) &&
-                 EVP_DigestVerify(&context, certificate->signature.ptr, certificate->signature.len,
-                                  certificate->tbs.ptr, certificate->tbs.len);
+                 EVP_DigestVerify(&context, signature->value.ptr, signature->value.len,
+                                  signature->bytes.ptr, signature->bytes.len);
     EVP_MD_CTX_cleanup(&context);
     return valid;
 }
 
-bool certificate_is_self_signed(const struct certificate *certificate) {
+bool signature_verify(const struct signature *signature, const struct certificate *signer) {
     struct slice oid, parameters;
+    const struct signature_algorithm *algorithm =
+        find_algorithm(signature->algorithm, &oid, &parameters);
 
-    if (!slice_equal(certificate->subject, certificate->issuer))
-        return false;
-    const struct signature_algorithm *algorithm = find_algorithm(certificate, &oid, &parameters);
     if (!algorithm || algorithm->key == EVP_PKEY_NONE)
         return false;
-    EVP_PKEY *key = parse_key(certificate);
-    bool valid = key && verify(certificate, algorithm, parameters, key);
+    EVP_PKEY *key = parse_key(signer);
+    bool valid = key && verify(signature, algorithm, parameters, key);
     EVP_PKEY_free(key);
     ERR_clear_error(); /* the thread's queue is not left with what a peer's key provoked */
     return valid;
+}
+
+struct signature certificate_signature(const struct certificate *certificate) {
+    return (struct signature){.algorithm = certificate->signature_algorithm,
+                              .bytes = certificate->tbs,
+                              .value = certificate->signature};
+}
+
+bool certificate_is_self_signed(const struct certificate *certificate) {
+    struct signature own = certificate_signature(certificate);
+
+    return slice_equal(certificate->subject, certificate->issuer) &&
+           signature_verify(&own, certificate);
 }

@@ -10,8 +10,7 @@ static bool read_long_length(struct slice in, size_t count, size_t *length) {
     return true;
 }
 
-/* Takes the first element, whose tag the caller has looked at. */
-static inline bool split(struct slice *in, struct slice *content) {
+bool der_split_long(struct slice *in, struct slice *content) {
     struct slice bytes = *in;
     size_t header = 2;
 
@@ -27,35 +26,6 @@ static inline bool split(struct slice *in, struct slice *content) {
         return false;
     *content = (struct slice){bytes.ptr + header, length};
     *in = (struct slice){bytes.ptr + header + length, bytes.len - header - length};
-    return true;
-}
-
-bool der_get_any(struct slice *in, struct slice *content, uint8_t *tag) {
-    /* Tag 0 is the end of an indefinite length; 31 says that a longer tag follows. */
-    if (in->len == 0 || in->ptr[0] == 0 || (in->ptr[0] & 0x1f) == 0x1f)
-        return false;
-    *tag = in->ptr[0];
-    return split(in, content);
-}
-
-bool der_get(struct slice *in, struct slice *content, uint8_t tag) {
-    return der_next_is(*in, tag) && split(in, content);
-}
-
-bool der_get_element(struct slice *in, struct slice *element, uint8_t tag) {
-    const uint8_t *start = in->ptr;
-    struct slice content;
-
-    if (!der_get(in, &content, tag))
-        return false;
-    *element = (struct slice){start, (size_t)(in->ptr - start)};
-    return true;
-}
-
-bool der_get_optional(struct slice *in, struct slice *content, uint8_t tag) {
-    if (der_next_is(*in, tag))
-        return der_get(in, content, tag);
-    *content = (struct slice){NULL, 0};
     return true;
 }
 

@@ -1,7 +1,9 @@
 /* Reading DER as certificates in the wild have it: lengths need not be minimal (OpenSSL takes them,
  * and old certificates have them). Indefinite lengths and tags over 30 are refused; certificates
- * have neither. A slice is the cursor. Internal to engine/x509; pure, no allocation, safe on every
- * thread. */
+ * have neither. A slice is the cursor. For engine/x509 and engine/ct; pure, no allocation, safe on
+ * every thread.
+ *
+ * Decoding a certificate takes fifty elements, so that the usual lengths are read in place. */
 #ifndef ENGINE_X509_DER_H
 #define ENGINE_X509_DER_H
 
@@ -33,17 +35,68 @@ enum {
 /* An object identifier's content as a constant slice. */
 #define OID(bytes) {(const uint8_t *)(bytes), sizeof(bytes) - 1}
 
-/* Each takes one element off `in`; false, with `in` as it was, when there is none of that tag. */
-bool der_get_any(struct slice *in, struct slice *content, uint8_t *tag);
-bool der_get(struct slice *in, struct slice *content, uint8_t tag);
-bool der_get_element(struct slice *in, struct slice *element, uint8_t tag);
+/* der_split for any length. */
+bool der_split_long(struct slice *in, struct slice *content);
+
+/* Takes the first element, whose tag the caller has looked at. */
+static inline bool der_split(struct slice *in, struct slice *content) {
+    struct slice bytes = *in;
+    size_t header = 2;
+
+    if (bytes.len < 4)
+        return der_split_long(in, content);
+    size_t length = bytes.ptr[1];
+    if (length == 0x81) {
+        length = bytes.ptr[2];
+        header = 3;
+    } else if (length == 0x82) {
+        length = (size_t)bytes.ptr[2] << 8 | bytes.ptr[3];
+        header = 4;
+    } else if (length >= 0x80) {
+        return der_split_long(in, content);
+    }
+    if (length > bytes.len - header)
+        return false;
+    *content = (struct slice){bytes.ptr + header, length};
+    *in = (struct slice){bytes.ptr + header + length, bytes.len - header - length};
+    return true;
+}
 
 static inline bool der_next_is(struct slice in, uint8_t tag) {
     return in.len && in.ptr[0] == tag;
 }
 
+/* Each takes one element off `in`; false, with `in` as it was, when there is none of that tag. */
+static inline bool der_get(struct slice *in, struct slice *content, uint8_t tag) {
+    return der_next_is(*in, tag) && der_split(in, content);
+}
+
+static inline bool der_get_any(struct slice *in, struct slice *content, uint8_t *tag) {
+    /* Tag 0 is the end of an indefinite length; 31 says that a longer tag follows. */
+    if (in->len == 0 || in->ptr[0] == 0 || (in->ptr[0] & 0x1f) == 0x1f)
+        return false;
+    *tag = in->ptr[0];
+    return der_split(in, content);
+}
+
+/* The element with its header. */
+static inline bool der_get_element(struct slice *in, struct slice *element, uint8_t tag) {
+    const uint8_t *start = in->ptr;
+    struct slice content;
+
+    if (!der_get(in, &content, tag))
+        return false;
+    *element = (struct slice){start, (size_t)(in->ptr - start)};
+    return true;
+}
+
 /* Takes the element if it is next; an empty `content` and true when another tag or nothing is. */
-bool der_get_optional(struct slice *in, struct slice *content, uint8_t tag);
+static inline bool der_get_optional(struct slice *in, struct slice *content, uint8_t tag) {
+    if (der_next_is(*in, tag))
+        return der_get(in, content, tag);
+    *content = (struct slice){NULL, 0};
+    return true;
+}
 
 /* Takes a BIT STRING and leaves its first byte, the number of unused bits, out of `content`. */
 bool der_get_bits(struct slice *in, struct slice *content);

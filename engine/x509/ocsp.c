@@ -13,10 +13,9 @@ enum {
 
 /* What is signed, and by whom. */
 struct basic_response {
-    struct slice data; /* tbsResponseData with its header */
-    struct slice algorithm, signature;
-    struct slice certificates; /* content of SEQUENCE OF Certificate; empty when there are none */
-    struct slice responses;    /* content of SEQUENCE OF SingleResponse */
+    struct signature signature; /* of tbsResponseData with its header */
+    struct slice certificates;  /* content of SEQUENCE OF Certificate; empty when there are none */
+    struct slice responses;     /* content of SEQUENCE OF SingleResponse */
 };
 
 /* GeneralizedTime, as RFC 6960 has them all. */
@@ -57,13 +56,13 @@ static bool open_basic(struct slice der, struct ocsp_answer *answer, struct basi
     uint8_t tag;
 
     if (!der_get(&der, &basic, DER_SEQUENCE) || der.len ||
-        !der_get_element(&basic, &out->data, DER_SEQUENCE) ||
-        !der_get_element(&basic, &out->algorithm, DER_SEQUENCE) ||
-        !der_get_bits(&basic, &out->signature) ||
+        !der_get_element(&basic, &out->signature.bytes, DER_SEQUENCE) ||
+        !der_get_element(&basic, &out->signature.algorithm, DER_SEQUENCE) ||
+        !der_get_bits(&basic, &out->signature.value) ||
         !der_get_optional(&basic, &wrapped, DER_CONTEXT_CONSTRUCTED(0)) ||
         (wrapped.len && !der_get(&wrapped, &out->certificates, DER_SEQUENCE)))
         return false;
-    element = out->data;
+    element = out->signature.bytes;
     return der_get(&element, &data, DER_SEQUENCE) &&
            der_get_optional(&data, &ignored, DER_CONTEXT_CONSTRUCTED(0)) && /* version */
            der_get_any(&data, &ignored, &tag) &&                            /* responderID */
@@ -170,29 +169,19 @@ static enum ocsp_result find_single(struct slice responses, const struct certifi
     return OCSP_OTHER_CERTIFICATE;
 }
 
-/* Whether the signature over `bytes` verifies with the key of `signer`: asked as that of a
- * certificate made of these parts, whose subject and issuer are both empty. */
-static bool signed_by(const struct certificate *signer, struct slice bytes, struct slice algorithm,
-                      struct slice signature) {
-    return certificate_is_self_signed(&(struct certificate){.tbs = bytes,
-                                                            .signature_algorithm = algorithm,
-                                                            .signature = signature,
-                                                            .spki = signer->spki,
-                                                            .key_type = signer->key_type});
-}
-
 /* Section 4.2.2.2: issued by the very issuer, for this purpose. */
 static bool may_respond(const struct certificate *responder, const struct certificate *issuer,
                         int64_t now) {
     static const struct slice id_signing = OID("\x2b\x06\x01\x05\x05\x07\x03\x09");
     struct slice purposes = responder->extended_key_usage, purpose;
+    struct signature signature = certificate_signature(responder);
     bool named = false;
 
     while (der_get(&purposes, &purpose, DER_OID))
         named |= slice_equal(purpose, id_signing);
     return named && slice_equal(responder->issuer, issuer->subject) &&
            now >= responder->not_before && now <= responder->not_after &&
-           signed_by(issuer, responder->tbs, responder->signature_algorithm, responder->signature);
+           signature_verify(&signature, issuer);
 }
 
 static enum ocsp_signature check_signature(const struct basic_response *basic,
@@ -203,11 +192,11 @@ static enum ocsp_signature check_signature(const struct basic_response *basic,
 
     if (!issuer)
         return OCSP_SIGNATURE_UNCHECKED;
-    if (signed_by(issuer, basic->data, basic->algorithm, basic->signature))
+    if (signature_verify(&basic->signature, issuer))
         return OCSP_SIGNATURE_VALID;
     for (size_t i = 0; i < CERTIFICATES_MAX && der_get_element(&rest, &der, DER_SEQUENCE); i++)
         if (certificate_decode(der, &responder) == CERTIFICATE_OK &&
-            signed_by(&responder, basic->data, basic->algorithm, basic->signature) &&
+            signature_verify(&basic->signature, &responder) &&
             may_respond(&responder, issuer, now)) {
             *delegated = true;
             return OCSP_SIGNATURE_VALID;

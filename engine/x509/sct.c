@@ -102,9 +102,10 @@ static bool verify_signature(const struct sct *sct, struct slice spki, struct sl
     return valid;
 }
 
-static const struct sct_log *find_log(struct slice id, const struct sct_log *logs, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (slice_equal(id, (struct slice){logs[i].id, SCT_LOG_ID_BYTES}))
+const struct sct_log *sct_find_log(const struct sct *sct, const struct sct_log *logs,
+                                   size_t log_count) {
+    for (size_t i = 0; i < log_count; i++)
+        if (slice_equal(sct->log_id, (struct slice){logs[i].id, SCT_LOG_ID_BYTES}))
             return &logs[i];
     return NULL;
 }
@@ -112,7 +113,7 @@ static const struct sct_log *find_log(struct slice id, const struct sct_log *log
 enum sct_verdict sct_verify(const struct sct *sct, enum sct_source source,
                             const struct certificate *leaf, const struct certificate *issuer,
                             const struct sct_log *logs, size_t log_count) {
-    const struct sct_log *log = find_log(sct->log_id, logs, log_count);
+    const struct sct_log *log = sct_find_log(sct, logs, log_count);
     enum sct_verdict verdict = SCT_UNCHECKED;
     CBB bytes;
 

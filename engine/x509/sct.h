@@ -31,7 +31,12 @@ bool sct_next(struct slice *list, struct sct *out);
 struct sct_log {
     uint8_t id[SCT_LOG_ID_BYTES];
     struct slice spki;
+    struct slice name; /* for people; may be empty */
 };
+
+/* The known log that an SCT is from; NULL when it is none of these. */
+const struct sct_log *sct_find_log(const struct sct *sct, const struct sct_log *logs,
+                                   size_t log_count);
 
 enum sct_source { SCT_EMBEDDED, SCT_IN_OCSP, SCT_IN_TLS };
 

@@ -71,7 +71,8 @@ struct trust_checker *trust_checker_new(const struct trust_store *store) {
     struct trust_checker *checker = calloc(1, sizeof *checker);
     if (!checker)
         return NULL;
-    checker->store = store;
+    checker->store = store ? store : &checker->none;
+    trust_store_init(&checker->none);
     checker->validator = new_validator();
     checker->context = X509_STORE_CTX_new();
     checker->untrusted = sk_X509_new_null();
@@ -104,6 +105,10 @@ void trust_checker_free(struct trust_checker *checker) {
     free(checker);
 }
 
+bool trust_checker_has_roots(const struct trust_checker *checker) {
+    return checker->store->count > 0;
+}
+
 struct trust_statistics trust_checker_statistics(const struct trust_checker *checker) {
     return checker->statistics;
 }
@@ -113,7 +118,7 @@ struct trust_statistics trust_checker_statistics(const struct trust_checker *che
 /* An issuer from memory or freshly parsed, with a reference for the caller; NULL when it cannot be
  * parsed. */
 static struct trust_certificate *get_issuer(struct trust_checker *checker, struct slice der,
-                                            const uint8_t *digest) {
+                                            const uint8_t *digest, bool *no_memory) {
     union trust_cache_value *found = trust_cache_find(&checker->certificates, digest);
     if (found) {
         checker->statistics.certificates_remembered++;
@@ -122,7 +127,7 @@ static struct trust_certificate *get_issuer(struct trust_checker *checker, struc
     }
     checker->statistics.certificates_parsed++;
     bool remember = der.len <= REMEMBERED_CERTIFICATE_BYTES;
-    struct trust_certificate *certificate = trust_certificate_new(der, digest, remember);
+    struct trust_certificate *certificate = trust_certificate_new(der, digest, remember, no_memory);
     if (certificate && remember) {
         union trust_cache_value value = {.certificate = certificate}, evicted;
         certificate->references++;
@@ -140,80 +145,168 @@ static struct slice subject_of(struct slice der) {
                                                                       : decoded.subject;
 }
 
-/* Collects what came with the leaf: each certificate once, without the roots, which the store has.
- */
-static void collect_others(struct trust_search *search, const struct slice *chain, size_t count,
-                           uint8_t (*digests)[TRUST_DIGEST_BYTES]) {
-    for (size_t i = 1; i < count; i++) {
+/* Collects what came with the leaf: each certificate once, without the roots, which are known. */
+static void collect_others(struct trust_search *search, const struct trust_chain *chain) {
+    for (size_t i = 1; i < chain->count; i++) {
         bool seen = false;
         for (size_t j = 0; j < i && !seen; j++)
-            seen = memcmp(digests[j], digests[i], TRUST_DIGEST_BYTES) == 0;
+            seen = memcmp(chain->digests[j], chain->digests[i], TRUST_DIGEST_BYTES) == 0;
         if (seen)
             continue;
-        struct trust_certificate *other = get_issuer(search->checker, chain[i], digests[i]);
-        if (other && !trust_store_has(search->checker->store, other))
+        struct trust_certificate *other =
+            get_issuer(search->checker, chain->items[i], chain->digests[i], &search->no_memory);
+        if (other && !trust_store_has(search->roots, other))
             search->others[search->other_count++] = other;
         else if (other)
             trust_certificate_put(other);
         else
-            search->unreadable[search->unreadable_count++] = subject_of(chain[i]);
+            search->unreadable[search->unreadable_count++] = subject_of(chain->items[i]);
     }
 }
 
+/* Appends the certificates of the path that was found. */
+static void add_path(const struct trust_search *search, struct buffer *out) {
+    for (size_t i = 0; i < search->depth; i++) {
+        int len = i2d_X509(search->path[i]->x509, NULL);
+        uint8_t *at = len > 0 ? buffer_reserve(out, (size_t)len) : NULL;
+        if (at)
+            out->len += (size_t)i2d_X509(search->path[i]->x509, &at);
+    }
+}
+
+/* `path` may be NULL. */
 static struct trust_remembered_verdict check(struct trust_checker *checker,
-                                             const struct slice *chain, size_t count,
-                                             uint8_t (*digests)[TRUST_DIGEST_BYTES],
-                                             int64_t unix_seconds) {
-    struct trust_search search = {
-        .checker = checker, .unix_seconds = unix_seconds, .from = INT64_MIN, .until = INT64_MAX};
+                                             const struct trust_store *roots,
+                                             const struct trust_chain *chain, int64_t unix_seconds,
+                                             struct buffer *path) {
+    struct trust_search search = {.checker = checker,
+                                  .roots = roots,
+                                  .unix_seconds = unix_seconds,
+                                  .of_authority = chain->of_authority,
+                                  .from = INT64_MIN,
+                                  .until = INT64_MAX};
     checker->statistics.certificates_parsed++;
-    struct trust_certificate *leaf = trust_certificate_new(chain[0], digests[0], false);
+    struct trust_certificate *leaf =
+        trust_certificate_new(chain->items[0], chain->digests[0], false, &search.no_memory);
     struct trust_verdict verdict = {.error = TRUST_UNREADABLE};
     if (leaf) {
-        collect_others(&search, chain, count, digests);
+        collect_others(&search, chain);
         search.path[0] = leaf;
         search.depth = 1;
         verdict.error = trust_search_run(&search);
     }
+    if (search.no_memory)
+        verdict.error = TRUST_NO_MEMORY;
     if (verdict.error == TRUST_OK) {
         verdict.chain_not_after = leaf->not_after;
         for (size_t i = 1; i < search.depth; i++) {
             if (search.path[i]->not_after < verdict.chain_not_after)
                 verdict.chain_not_after = search.path[i]->not_after;
         }
+        if (path)
+            add_path(&search, path);
     }
     for (size_t i = 0; i < search.other_count; i++)
         trust_certificate_put(search.others[i]);
     trust_certificate_put(leaf);
+    ERR_clear_error();
     return (struct trust_remembered_verdict){verdict, search.from, search.until};
 }
 
-struct trust_verdict trust_check(struct trust_checker *checker, const struct slice *chain,
-                                 size_t count, int64_t unix_seconds) {
+static void read_chain(const struct trust_checker *checker, const struct slice *items, size_t count,
+                       struct trust_chain *out) {
+    out->items = items;
+    out->count = count < LIMIT_CHAIN_CERTIFICATES ? count : LIMIT_CHAIN_CERTIFICATES;
+    for (size_t i = 0; i < out->count; i++)
+        trust_store_digest(checker->store, items[i], out->digests[i]);
+}
+
+static struct trust_verdict check_or_remember(struct trust_checker *checker,
+                                              const struct slice *items, size_t count,
+                                              int64_t unix_seconds, bool of_authority) {
+    struct trust_chain chain = {.of_authority = of_authority};
+    uint8_t key[TRUST_DIGEST_BYTES];
+
     checker->statistics.checks++;
     if (count == 0)
         return (struct trust_verdict){.error = TRUST_UNREADABLE};
-    if (count > LIMIT_CHAIN_CERTIFICATES)
-        count = LIMIT_CHAIN_CERTIFICATES;
-    uint8_t digests[LIMIT_CHAIN_CERTIFICATES][TRUST_DIGEST_BYTES], key[TRUST_DIGEST_BYTES];
-    for (size_t i = 0; i < count; i++)
-        trust_store_digest(checker->store, chain[i], digests[i]);
-    trust_store_digest(checker->store, (struct slice){digests[0], count * TRUST_DIGEST_BYTES}, key);
+    read_chain(checker, items, count, &chain);
+    size_t digests_len = chain.count * TRUST_DIGEST_BYTES;
+    chain.digests[chain.count][0] = of_authority;
+    trust_store_digest(checker->store, (struct slice){chain.digests[0], digests_len + of_authority},
+                       key);
 
     union trust_cache_value *found = trust_cache_find(&checker->verdicts, key);
     if (found && unix_seconds >= found->verdict.from && unix_seconds <= found->verdict.until) {
         checker->statistics.verdicts_remembered++;
         return found->verdict.verdict;
     }
-    union trust_cache_value value = {.verdict =
-                                         check(checker, chain, count, digests, unix_seconds)};
-    ERR_clear_error();
+    union trust_cache_value value = {
+        .verdict = check(checker, checker->store, &chain, unix_seconds, NULL)};
     union trust_cache_value evicted;
+    if (value.verdict.verdict.error == TRUST_NO_MEMORY)
+        return value.verdict.verdict;
     if (found)
         *found = value; /* the dates moved on; nothing else touched this table meanwhile */
     else
         trust_cache_add(&checker->verdicts, key, value, &evicted);
     return value.verdict.verdict;
+}
+
+struct trust_verdict trust_check(struct trust_checker *checker, const struct slice *chain,
+                                 size_t count, int64_t unix_seconds) {
+    return check_or_remember(checker, chain, count, unix_seconds, false);
+}
+
+struct trust_verdict trust_check_authority(struct trust_checker *checker, const struct slice *chain,
+                                           size_t count, int64_t unix_seconds) {
+    return check_or_remember(checker, chain, count, unix_seconds, true);
+}
+
+/* --- One check for a path --- */
+
+/* A store of `anchors`, for one check. Those that cannot be read are passed over. */
+static bool open_anchors(const struct trust_checker *checker, const struct slice_list *anchors,
+                         struct trust_certificate **certificates, struct trust_store *out) {
+    bool no_memory = false;
+
+    *out = (struct trust_store){.keyed = checker->store->keyed, .roots = certificates};
+    for (uint32_t i = 0; i < anchors->count && i < TRUST_ANCHORS_MAX; i++) {
+        uint8_t digest[TRUST_DIGEST_BYTES];
+        trust_store_digest(out, anchors->items[i], digest);
+        struct trust_certificate *anchor =
+            trust_certificate_new(anchors->items[i], digest, false, &no_memory);
+        if (anchor && !anchor->unreadable)
+            certificates[out->count++] = anchor;
+        else
+            trust_certificate_put(anchor);
+    }
+    trust_store_sort(out);
+    return !no_memory;
+}
+
+struct trust_verdict trust_check_path(struct trust_checker *checker, struct slice_list items,
+                                      const struct slice_list *anchors, int64_t unix_seconds,
+                                      struct buffer *path) {
+    struct trust_certificate *certificates[TRUST_ANCHORS_MAX];
+    struct trust_store anchored = {0};
+    struct trust_verdict verdict = {.error = TRUST_UNREADABLE};
+    struct trust_chain chain = {.of_authority = false};
+
+    checker->statistics.checks++;
+    path->len = 0;
+    if (items.count == 0)
+        return verdict;
+    read_chain(checker, items.items, items.count, &chain);
+    bool ready = !anchors || open_anchors(checker, anchors, certificates, &anchored);
+    if (ready)
+        verdict = check(checker, anchors ? &anchored : checker->store, &chain, unix_seconds, path)
+                      .verdict;
+    for (size_t i = 0; i < anchored.count; i++)
+        trust_certificate_put(anchored.roots[i]);
+    if (!ready || path->failed)
+        verdict = (struct trust_verdict){.error = TRUST_NO_MEMORY};
+    return verdict;
 }
 
 const char *trust_error_name(enum trust_error error) {
@@ -244,6 +337,8 @@ const char *trust_error_name(enum trust_error error) {
         return "weak_signature";
     case TRUST_UNREADABLE:
         return "unreadable";
+    case TRUST_NO_MEMORY:
+        return "no_memory";
     case TRUST_OTHER:
         break;
     }

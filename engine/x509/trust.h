@@ -28,6 +28,7 @@ enum trust_error {
     TRUST_WEAK_SIGNATURE, /* MD5, SHA-1, SHA-224 and older */
     TRUST_UNREADABLE,     /* BoringSSL cannot parse a certificate of the path */
     TRUST_OTHER,          /* anything else that BoringSSL objects to */
+    TRUST_NO_MEMORY,      /* no verdict: there was no memory to come to one */
 };
 
 struct trust_verdict {
@@ -44,11 +45,19 @@ struct trust_verdict {
 enum error trust_store_open(struct trust_store **out, const char *path, struct failure *failure)
     __attribute__((warn_unused_result));
 void trust_store_close(struct trust_store *store);
+
+/* Adds the roots of another file or folder, read as above; after an error some of them may be
+ * there. Set-up only: before the first checker is made. */
+enum error trust_store_add(struct trust_store *store, const char *path, struct failure *failure)
+    __attribute__((warn_unused_result));
+
 size_t trust_store_roots(const struct trust_store *store);
 
-/* NULL when there is no memory. The store must outlive it. */
+/* NULL when there is no memory. The store must outlive it; NULL for one without roots, which is for
+ * trust_check_path with anchors. */
 struct trust_checker *trust_checker_new(const struct trust_store *store);
 void trust_checker_free(struct trust_checker *checker);
+bool trust_checker_has_roots(const struct trust_checker *checker);
 
 /* Signature checks that one call of trust_check may cost, remembered ones included, so that a
  * verdict does not depend on what was seen before. */
@@ -57,10 +66,26 @@ enum { TRUST_SIGNATURE_CHECKS_MAX = 25 };
 /* `chain[0]` is the leaf, the others in the order in which the server sent them (which may be
  * wrong; duplicates, strangers and certificates that nobody can read are passed over; at most
  * LIMIT_CHAIN_CERTIFICATES are looked at). `unix_seconds` is the time to verify for; notBefore and
- * notAfter are both inclusive. The host name is not checked here. Empties the thread's
- * error queue of BoringSSL. */
+ * notAfter are both inclusive. The host name is not checked here. A verdict that memory was lacking
+ * for is TRUST_NO_MEMORY and is not remembered. Empties the thread's error queue of BoringSSL. */
 struct trust_verdict trust_check(struct trust_checker *checker, const struct slice *chain,
                                  size_t count, int64_t unix_seconds);
+
+/* Anchors of one check that are looked at; DANE needs a few. */
+enum { TRUST_ANCHORS_MAX = 64 };
+
+/* What DANE asks (RFC 6698 section 2.1.1): the same for a path that must end in one of `anchors`,
+ * DER certificates that need not be self-signed, or in a root of the store where that is NULL; and
+ * `path` gets the certificates of the path, one behind the other, leaf and anchor included. It is
+ * emptied when there is none. Signatures of issuers are remembered, the verdict is not. */
+struct trust_verdict trust_check_path(struct trust_checker *checker, struct slice_list chain,
+                                      const struct slice_list *anchors, int64_t unix_seconds,
+                                      struct buffer *path);
+
+/* The same for a chain that begins with a CA's certificate: whether it may issue to servers. One
+ * that is no CA is TRUST_NOT_A_CA. */
+struct trust_verdict trust_check_authority(struct trust_checker *checker, const struct slice *chain,
+                                           size_t count, int64_t unix_seconds);
 
 /* "unknown_issuer" and so on: stable, for records. */
 const char *trust_error_name(enum trust_error error);

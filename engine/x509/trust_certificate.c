@@ -2,6 +2,7 @@
 
 #include <openssl/ec.h>
 #include <openssl/ec_key.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/nid.h>
 #include <openssl/pool.h>
@@ -119,16 +120,31 @@ static bool read_facts(struct trust_certificate *certificate) {
     return true;
 }
 
+bool trust_memory_was_out(void) {
+    bool out = false;
+    for (uint32_t error = ERR_get_error(); error; error = ERR_get_error())
+        out = out || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    return out;
+}
+
+/* Without memory BoringSSL marks a good certificate as malformed, or its key as unusable, and does
+ * not look again. */
 struct trust_certificate *trust_certificate_new(struct slice der,
-                                                const uint8_t digest[TRUST_DIGEST_BYTES],
-                                                bool copy) {
+                                                const uint8_t digest[TRUST_DIGEST_BYTES], bool copy,
+                                                bool *no_memory) {
     struct trust_certificate *certificate = calloc(1, sizeof *certificate);
-    if (!certificate)
+    if (!certificate) {
+        *no_memory = true;
         return NULL;
+    }
+    ERR_clear_error();
     certificate->references = 1;
     memcpy(certificate->digest, digest, TRUST_DIGEST_BYTES);
     certificate->x509 = der.len <= LIMIT_CERTIFICATE_BYTES ? parse(der, copy) : NULL;
-    if (!certificate->x509 || !read_facts(certificate)) {
+    bool readable = certificate->x509 && read_facts(certificate);
+    bool memory_was_out = trust_memory_was_out();
+    if (memory_was_out || !readable) {
+        *no_memory = *no_memory || memory_was_out;
         trust_certificate_put(certificate);
         return NULL;
     }

@@ -46,12 +46,17 @@ struct trust_certificate {
     bool has_unknown_critical; /* a critical extension that the validator does not know */
 };
 
-/* NULL when BoringSSL cannot parse it. With `copy` the bytes are copied, else `der` must outlive
- * it. One reference is the caller's. */
+/* NULL when BoringSSL cannot parse it, or when there is no memory, which sets `no_memory` (never
+ * cleared here). With `copy` the bytes are copied, else `der` must outlive it. One reference is the
+ * caller's. Empties the error queue. */
 struct trust_certificate *trust_certificate_new(struct slice der,
-                                                const uint8_t digest[TRUST_DIGEST_BYTES],
-                                                bool copy);
+                                                const uint8_t digest[TRUST_DIGEST_BYTES], bool copy,
+                                                bool *no_memory);
 void trust_certificate_put(struct trust_certificate *certificate);
+
+/* Empties the thread's error queue of BoringSSL; true when it says that memory was out. What failed
+ * then says nothing about a certificate. */
+bool trust_memory_was_out(void);
 
 /* True when `constraints_of` has no name constraints or all certificates below keep to them:
  * `path[0]` is the leaf. False also for what cannot be read or is not known. */
@@ -73,6 +78,11 @@ void trust_store_digest(const struct trust_store *store, struct slice bytes,
 /* The first root with this subject, and how many there are. */
 struct trust_certificate *const *trust_store_find(const struct trust_store *store,
                                                   const X509_NAME *subject, size_t *count);
+
+/* Makes an empty one, in the caller's storage; `trust_store_sort` orders what was put into it and
+ * drops second copies. */
+void trust_store_init(struct trust_store *store);
+void trust_store_sort(struct trust_store *store);
 
 /* True when this very certificate is a root. */
 bool trust_store_has(const struct trust_store *store, const struct trust_certificate *certificate);
@@ -119,6 +129,7 @@ bool trust_cache_add(struct trust_cache *cache, const uint8_t key[TRUST_DIGEST_B
 
 struct trust_checker {
     const struct trust_store *store;
+    struct trust_store none;         /* `store` of a checker without roots */
     struct trust_cache verdicts;     /* digest of all digests of a chain -> verdict */
     struct trust_cache certificates; /* digest of an issuer -> its certificate */
     struct trust_cache signatures;   /* digest of (certificate, issuer) -> was good */
@@ -128,9 +139,19 @@ struct trust_checker {
     struct trust_statistics statistics;
 };
 
+/* What is checked: at most LIMIT_CHAIN_CERTIFICATES, with their digests. */
+struct trust_chain {
+    const struct slice *items;
+    size_t count;
+    bool of_authority; /* the first is a CA, and is to be good for issuing */
+    uint8_t digests[LIMIT_CHAIN_CERTIFICATES + 1][TRUST_DIGEST_BYTES]; /* room behind, for a key */
+};
+
 struct trust_search {
     struct trust_checker *checker;
+    const struct trust_store *roots; /* where the path is to end */
     int64_t unix_seconds;
+    bool of_authority;   /* of the chain */
     int64_t from, until; /* around unix_seconds: no date that was looked at changes sides within */
     struct trust_certificate *path[TRUST_PATH_MAX];             /* [0] is the leaf */
     size_t depth;                                               /* of `path` */
@@ -140,6 +161,7 @@ struct trust_search {
     size_t unreadable_count;
     unsigned signature_checks;
     bool passes_over_dates; /* looks for a reason, not for a path */
+    bool no_memory;         /* for a step of it: what was found may be wrong */
     enum trust_error fault; /* the most telling so far, and how far up the path it was found */
     size_t fault_depth;
 };

@@ -17,6 +17,8 @@
  * certificates were right. At the same height "no issuer" yields to any fault, and a bad signature
  * to any but that: it may just be another CA of the same name. */
 static void note(struct trust_search *search, enum trust_error fault) {
+    if (trust_memory_was_out())
+        search->no_memory = true;
     bool yields = search->fault == TRUST_UNKNOWN_ISSUER ||
                   (search->fault == TRUST_BAD_SIGNATURE && fault != TRUST_UNKNOWN_ISSUER);
     if (search->depth < search->fault_depth || (search->depth == search->fault_depth && !yields))
@@ -158,9 +160,13 @@ static enum trust_error validate(const struct trust_search *search) {
     X509_VERIFY_PARAM_clear_flags(X509_STORE_CTX_get0_param(checker->context),
                                   X509_V_FLAG_TRUSTED_FIRST);
     X509_STORE_CTX_set0_trusted_stack(checker->context, checker->trusted);
+    /* What a CA at the beginning is good for was looked at here. */
+    ready = !search->of_authority ||
+            X509_VERIFY_PARAM_set_purpose(X509_STORE_CTX_get0_param(checker->context),
+                                          X509_PURPOSE_ANY);
     checker->statistics.paths_validated++;
     enum trust_error error = TRUST_OK;
-    if (X509_verify_cert(checker->context) != 1)
+    if (!ready || X509_verify_cert(checker->context) != 1)
         error = error_of_validator(X509_STORE_CTX_get_error(checker->context));
     else if (!context_has_path(checker->context, search, length))
         error = TRUST_OTHER;
@@ -270,8 +276,7 @@ static bool extend(struct trust_search *search) {
     }
     X509_NAME *issuer = X509_get_issuer_name(child->x509);
     size_t count;
-    struct trust_certificate *const *roots =
-        trust_store_find(search->checker->store, issuer, &count);
+    struct trust_certificate *const *roots = trust_store_find(search->roots, issuer, &count);
     for (size_t i = 0; i < count; i++) {
         if (try_issuer(search, roots[i], true))
             return true;
@@ -298,7 +303,9 @@ static enum trust_error leaf_fault(struct trust_search *search) {
     enum trust_error fault = date_fault(search, leaf);
     if (fault)
         return fault;
-    if (!leaf->serves_as_leaf)
+    if (search->of_authority && !leaf->is_ca)
+        return TRUST_NOT_A_CA;
+    if (search->of_authority ? !leaf->serves_as_issuer : !leaf->serves_as_leaf)
         return TRUST_WRONG_PURPOSE;
     if (leaf->key_fault)
         return leaf->key_fault;
@@ -311,7 +318,7 @@ enum trust_error trust_search_run(struct trust_search *search) {
     if (search->path[0]->unreadable)
         return TRUST_UNREADABLE;
     enum trust_error fault = leaf_fault(search);
-    if (trust_store_has(search->checker->store, search->path[0]))
+    if (trust_store_has(search->roots, search->path[0]))
         return fault;
     if (extend(search))
         return fault;

@@ -45,7 +45,10 @@ static enum error add_root(struct loading *loading, struct slice der, const char
     struct trust_store *store = loading->store;
     uint8_t digest[TRUST_DIGEST_BYTES];
     trust_store_digest(store, der, digest);
-    struct trust_certificate *root = trust_certificate_new(der, digest, true);
+    bool no_memory = false;
+    struct trust_certificate *root = trust_certificate_new(der, digest, true, &no_memory);
+    if (no_memory)
+        return failure_set(loading->failure, ERROR_MEMORY, "%s: no memory", path);
     if (!root || root->unreadable) {
         trust_certificate_put(root);
         if (loading->pass_over_broken)
@@ -93,8 +96,11 @@ static enum error add_pem(struct loading *loading, struct slice text, const char
     }
     uint32_t reason = ERR_peek_last_error();
     bool damaged = !error && reason && ERR_GET_REASON(reason) != PEM_R_NO_START_LINE;
-    ERR_clear_error();
+    if (trust_memory_was_out() && !error)
+        error = failure_set(loading->failure, ERROR_MEMORY, "%s: no memory", path);
     BIO_free(bio);
+    if (error)
+        return error;
     if (damaged && !loading->pass_over_broken)
         return failure_set(loading->failure, ERROR_INPUT,
                            "%s: damaged PEM after certificate %zu: %s", path, *found,
@@ -179,7 +185,7 @@ static enum error add_folder(struct loading *loading, const char *path, size_t *
         size_t in_file = 0;
         if (stat(file, &status) == 0 && S_ISREG(status.st_mode))
             error = add_file(loading, file, &in_file);
-        if (error && loading->pass_over_broken)
+        if (error != ERROR_MEMORY && loading->pass_over_broken)
             error = ERROR_NONE;
         *found += in_file;
         free(file);
@@ -270,7 +276,7 @@ static int compare_roots(const void *a, const void *b) {
 }
 
 /* Orders the roots and drops the second copies: folders have each file under two names. */
-static void sort_roots(struct trust_store *store) {
+void trust_store_sort(struct trust_store *store) {
     if (store->count == 0)
         return;
     qsort(store->roots, store->count, sizeof *store->roots, compare_roots);
@@ -314,26 +320,38 @@ bool trust_store_has(const struct trust_store *store, const struct trust_certifi
     return false;
 }
 
+void trust_store_init(struct trust_store *store) {
+    uint8_t secret[SHA256_CBLOCK];
+    RAND_bytes(secret, sizeof secret);
+    *store = (struct trust_store){0};
+    SHA256_Init(&store->keyed);
+    SHA256_Update(&store->keyed, secret, sizeof secret);
+}
+
 enum error trust_store_open(struct trust_store **out, const char *path, struct failure *failure) {
     *out = NULL;
     struct trust_store *store = calloc(1, sizeof *store);
     if (!store)
         return failure_set(failure, ERROR_MEMORY, "no memory for the trust store");
-    uint8_t secret[SHA256_CBLOCK];
-    RAND_bytes(secret, sizeof secret);
-    SHA256_Init(&store->keyed);
-    SHA256_Update(&store->keyed, secret, sizeof secret);
+    trust_store_init(store);
     struct loading loading = {.store = store, .failure = failure};
     enum error error = path ? add_path(&loading, path) : add_system(&loading);
     if (error) {
         trust_store_close(store);
         return error;
     }
-    sort_roots(store);
+    trust_store_sort(store);
     if (failure)
         *failure = (struct failure){0};
     *out = store;
     return ERROR_NONE;
+}
+
+enum error trust_store_add(struct trust_store *store, const char *path, struct failure *failure) {
+    struct loading loading = {.store = store, .capacity = store->count, .failure = failure};
+    enum error error = add_path(&loading, path);
+    trust_store_sort(store);
+    return error;
 }
 
 void trust_store_close(struct trust_store *store) {

@@ -10,6 +10,7 @@
  *     3  a ServerHello of TLS 1.3 to our base point, and the rest as sealed handshake messages
  *     4  nothing: the connection ends in the way that the next byte says */
 #include "engine/tls/audit.h"
+#include "tests/fuzz/take.h"
 #include "tests/unit/tls/policy_server.h"
 
 #include <stdlib.h>
@@ -17,17 +18,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { KIND_RAW, KIND_HELLO, KIND_RETRY, KIND_SEALED, KIND_END, KINDS };
-
-static struct slice take(struct slice *in, size_t len) {
-    struct slice piece = slice_first(*in, len);
-    *in = slice_from(*in, piece.len);
-    return piece;
-}
-
-static uint8_t take_byte(struct slice *in) {
-    struct slice byte = take(in, 1);
-    return byte.len ? byte.ptr[0] : 0;
-}
 
 static void write_hello(const struct policy_hello *hello, struct slice in, struct buffer *out) {
     static const uint8_t random[32] = {5};
@@ -81,9 +71,13 @@ static void answer(struct tls_audit *audit, struct slice record, unsigned kind, 
     else
         write_tls13(&hello, record, in, kind == KIND_SEALED, &flight);
     enum tls_status status = TLS_MORE;
+    struct buffer out;
+    buffer_init(&out);
     for (struct slice rest = buffer_slice(&flight); rest.len && status == TLS_MORE;)
-        status = tls_audit_feed(audit, take(&rest, piece));
+        status = tls_audit_feed(audit, take(&rest, piece), &out);
+    assert(!out.len);
     tls_audit_ended(audit, TLS_AUDIT_CLOSED);
+    buffer_deinit(&out);
     buffer_deinit(&flight);
 }
 

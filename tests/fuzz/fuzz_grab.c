@@ -9,6 +9,7 @@
  *     2  the extensions of a ServerHello (length of two bytes), and then the server's bytes
  *     3  the same, of a HelloRetryRequest */
 #include "engine/tls/grab.h"
+#include "tests/fuzz/take.h"
 #include "tests/unit/tls/script_server.h"
 
 #include <stdlib.h>
@@ -18,17 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { MODE_RAW, MODE_SEALED, MODE_SERVER_HELLO, MODE_RETRY };
 
 static const uint8_t random_bytes[TLS_GRAB_RANDOM_BYTES] = {1};
-
-static struct slice take(struct slice *in, size_t len) {
-    struct slice piece = slice_first(*in, len);
-    *in = slice_from(*in, piece.len);
-    return piece;
-}
-
-static size_t take_u16(struct slice *in) {
-    struct slice bytes = take(in, 2);
-    return bytes.len < 2 ? 0 : (size_t)bytes.ptr[0] << 8 | bytes.ptr[1];
-}
 
 static void write_sealed(struct script *script, struct slice in) {
     static const uint8_t share[32] = {9, 8, 7};

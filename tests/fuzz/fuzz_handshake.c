@@ -11,10 +11,12 @@
  *     3  the same, of a HelloRetryRequest
  *     4  damage to the flights of a right server: place (two bytes), what to flip there (one byte);
  *        where nothing is flipped the flight ends
+ *     5  the same, of a handshake that is to leave a session, and of what follows it
  * BoringSSL's randomness cannot be fixed, so that the same input takes other bytes, but the same
  * way. */
 #include "engine/tls/handshake.h"
 
+#include "tests/fuzz/take.h"
 #include "tests/unit/tls/memory_server.h"
 #include "tests/unit/tls/script_server.h"
 
@@ -25,7 +27,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MODE_RAW, MODE_SEALED, MODE_SERVER_HELLO, MODE_RETRY, MODE_DAMAGE, MODE_COUNT };
+enum {
+    MODE_RAW,
+    MODE_SEALED,
+    MODE_SERVER_HELLO,
+    MODE_RETRY,
+    MODE_DAMAGE,
+    MODE_SESSION,
+    MODE_COUNT
+};
 
 /* Made once. */
 static struct tls_client *client;
@@ -43,17 +53,6 @@ static void set_up(void) {
     test_chain_init(&chain, false, 2, 0);
     for (uint16_t i = 0; i < 2; i++)
         servers[i] = test_server_context(&chain, NULL, (uint16_t)(TLS1_2_VERSION + i));
-}
-
-static struct slice take(struct slice *in, size_t len) {
-    struct slice piece = slice_first(*in, len);
-    *in = slice_from(*in, piece.len);
-    return piece;
-}
-
-static size_t take_u16(struct slice *in) {
-    struct slice bytes = take(in, 2);
-    return bytes.len < 2 ? 0 : (size_t)bytes.ptr[0] << 8 | bytes.ptr[1];
 }
 
 /* The X25519 share of the client's hello. */
@@ -158,6 +157,17 @@ static void damage(struct buffer *flight, struct slice *in) {
     }
 }
 
+/* Behind the handshake: a ticket of TLS 1.3, and a greeting. */
+static void talk(struct test_server *server, struct buffer *flight) {
+    const uint8_t *bytes;
+    size_t len;
+
+    SSL_write(server->ssl, "hello", 5);
+    BIO_mem_contents(server->out, &bytes, &len);
+    buffer_add(flight, bytes, len);
+    (void)BIO_reset(server->out);
+}
+
 static enum tls_status play_damage(struct tls_handshake *handshake, SSL_CTX *context,
                                    struct slice in, size_t piece_max, struct buffer *sent) {
     enum tls_status status = TLS_MORE;
@@ -169,6 +179,8 @@ static enum tls_status play_damage(struct tls_handshake *handshake, SSL_CTX *con
     for (int turn = 0; turn < 3 && status == TLS_MORE && sent->len; turn++) {
         flight.len = 0;
         test_server_answer(&server, sent, &flight);
+        if (!SSL_in_init(server.ssl))
+            talk(&server, &flight);
         ERR_clear_error(); /* the server's */
         damage(&flight, &in);
         status = feed(handshake, buffer_slice(&flight), piece_max, sent);
@@ -219,12 +231,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t piece_max = choice >> 4 ? (size_t)1 << ((choice >> 4) - 1) : SIZE_MAX;
     unsigned mode = (choice & 7) % MODE_COUNT;
     buffer_init(&sent);
-    require(tls_handshake_start(&handshake, client, slice_of("a.test"), &sent));
+    const struct tls_resumption wish = {.version = choice & 8 ? TLS1_3_VERSION : TLS1_2_VERSION,
+                                        .tickets = true};
+    require(
+        mode == MODE_SESSION
+            ? tls_handshake_start_resumption(&handshake, client, &wish, slice_of("a.test"), &sent)
+            : tls_handshake_start(&handshake, client, slice_of("a.test"), &sent));
     enum tls_status status =
-        mode == MODE_DAMAGE
+        mode >= MODE_DAMAGE
             ? play_damage(&handshake, servers[choice >> 3 & 1], in, piece_max, &sent)
             : play_script(&handshake, mode, in, piece_max, &sent);
     check(&handshake, status, &sent);
+    require(mode == MODE_SESSION || !handshake.session);
     tls_handshake_end(&handshake);
     buffer_deinit(&sent);
     return 0;

@@ -10,6 +10,7 @@
  * have the effect of bytes that come at once. */
 #include "engine/tls/grab.h"
 
+#include "tests/fuzz/take.h"
 #include "tests/unit/tls/script_server.h"
 
 #include <openssl/bytestring.h>
@@ -36,22 +37,6 @@ static const uint8_t retry_random[32] = {
 static void require(bool condition) {
     if (!condition)
         abort();
-}
-
-static struct slice take(struct slice *in, size_t len) {
-    struct slice piece = slice_first(*in, len);
-    *in = slice_from(*in, piece.len);
-    return piece;
-}
-
-static uint8_t take_byte(struct slice *in) {
-    struct slice byte = take(in, 1);
-    return byte.len ? byte.ptr[0] : 0;
-}
-
-static uint16_t take_u16(struct slice *in) {
-    uint8_t high = take_byte(in);
-    return (uint16_t)(high << 8 | take_byte(in));
 }
 
 /* --- The hellos that go out ------------------------------------------------------------------ */

@@ -36,6 +36,21 @@ static void check_target(const struct target *target) {
         assert(target->name[i] > ' ' && target->name[i] < 0x7f);
 }
 
+static void check_file(struct slice path, const struct target *target) {
+    assert(target->port == 0 && path.len > 0 && path.len <= LIMIT_PATH_BYTES);
+    assert(!memchr(path.ptr, 0, path.len));
+}
+
+/* Any roots but those that begin with x. */
+static const struct trust_store *open_roots(void *owner, struct slice path,
+                                            struct failure *failure) {
+    assert(path.len > 0);
+    if (path.ptr[0] != 'x')
+        return owner;
+    failure_set(failure, ERROR_INPUT, "no such roots");
+    return NULL;
+}
+
 static void check_message(const struct failure *failure) {
     assert(failure->text[0] && memchr(failure->text, 0, sizeof failure->text));
     for (const char *at = failure->text; *at; at++)
@@ -46,7 +61,12 @@ static void take_targets(struct digest *digest, struct spec *spec) {
     struct target target;
     uint64_t total = spec_total(spec), given = 0;
     for (; given < TARGETS_MAX && spec_next(spec, &target); given++) {
-        check_target(&target);
+        if (spec->file.len)
+            check_file(spec->file, &target);
+        else
+            check_target(&target);
+        digest_add(digest, spec->file.ptr, spec->file.len);
+        digest_add(digest, &target.roots, sizeof target.roots);
         digest_add(digest, &target.address, sizeof target.address);
         digest_add(digest, target.name, target.name_len);
         digest_add(digest, &target.port, sizeof target.port);
@@ -120,6 +140,8 @@ static void run_source(struct slice text, const struct source_context *context) 
         enum source_result result = source_next(source, &target, &failure);
         if (result == SOURCE_TARGET)
             check_target(&target);
+        else if (result == SOURCE_FILE)
+            check_file(source->file, &target);
         else if (result != SOURCE_END)
             check_message(&failure);
         if (result == SOURCE_END || result == SOURCE_FAILED)
@@ -130,6 +152,8 @@ static void run_source(struct slice text, const struct source_context *context) 
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static char opened; /* nobody looks into them */
+    static const struct source_roots roots = {open_roots, &opened};
     if (size < 2)
         return 0;
     struct slice text = {data + 2, size - 2};
@@ -141,7 +165,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                      .protocols = &protocol_lookup_tls,
                                      .seed = 1,
                                      .stop_fd = -1,
-                                     .format = format};
+                                     .format = format,
+                                     .roots = &roots};
     run_source(text, &context);
     if (format) {
         uint64_t whole = run_format(formats[format - 1], text, SIZE_MAX, &context);

@@ -10,6 +10,7 @@
 #include "engine/base/buffer.h"
 #include "engine/base/limits.h"
 #include "engine/x509/trust.h"
+#include "tests/fuzz/take.h"
 
 #include <openssl/bytestring.h>
 #include <openssl/curve25519.h>
@@ -77,12 +78,6 @@ static void set_up(void) {
         uint8_t public_key[ED25519_PUBLIC_KEY_LEN], seed[32] = {(uint8_t)(i + 1)};
         ED25519_keypair_from_seed(public_key, private_keys[i], seed);
     }
-}
-
-static struct slice take(struct slice *in, size_t len) {
-    struct slice piece = slice_first(*in, len);
-    *in = slice_from(*in, piece.len);
-    return piece;
 }
 
 /* SEQUENCE { tbsCertificate, id-Ed25519, signature } on the heap; false when `der` is no SEQUENCE

@@ -30,6 +30,13 @@ GOLDEN_FILES = {
     "samples-80.table": ["table", "-", "80"],
     "samples-120-color.table": ["table", "-", "120", "color"],
     "picked.jsonl": ["json", "host,tls,certificate.der,findings"],
+    "ct.jsonl": ["--ct", "json"],
+    "ct.csv": ["--ct", "csv"],
+    "ct.msgpack": ["--ct", "msgpack"],
+    "ct.pem": ["--ct", "pem"],
+    "ct.names": ["--ct", "names"],
+    "ct-80.table": ["--ct", "table", "-", "80"],
+    "ct-120-color.table": ["--ct", "table", "-", "120", "color"],
 }
 
 # Never to be seen by a terminal: C0 but the newline, DEL, C1, bidi controls, line separators.
@@ -164,20 +171,35 @@ def check_csv(output, records):
             assert set(names) <= set(header), names
 
 
+def pem_comments(record):
+    """What stands before the leaf of a record, and before the rest of its chain."""
+    if record["record"] == "probe":
+        name = f"[{record['host']}]" if ":" in record["host"] else record["host"]
+        return [f"{safe_text(name)}:{record['port']}"] * 2
+    chain = safe_text(record["source_log"])
+    if "index" in record:
+        chain += f" {record['index']}"
+    is_precert = record.get("update_type") == "PrecertLogEntry"
+    return [chain + " precertificate" if is_precert else chain, chain]
+
+
 def check_pem(output, records):
     blocks = re.findall(
-        r"^# (\S+)\n-----BEGIN CERTIFICATE-----\n((?:[A-Za-z0-9+/=]{1,64}\n)+)"
+        r"^# (.+)\n-----BEGIN CERTIFICATE-----\n((?:[A-Za-z0-9+/=]{1,64}\n)+)"
         r"-----END CERTIFICATE-----\n",
         output.decode("utf-8"),
         re.M,
     )
     expected = []
     for record in records:
-        name = f"[{record['host']}]" if ":" in record["host"] else record["host"]
+        leaf_comment, comment = pem_comments(record)
         leaf = record.get("certificate", {}).get("der") or record.get("certificate_der")
-        ders = [base64.b64decode(leaf, validate=True)] if leaf else []
-        ders += [None] * len(record.get("chain", []))
-        expected += [(f"{safe_text(name)}:{record['port']}", der) for der in ders]
+        if leaf:
+            expected.append((leaf_comment, base64.b64decode(leaf, validate=True)))
+        readable = [link for link in record.get("chain", []) if "not_after" in link]
+        # of entries only those that are at hand; of probes all that was sent
+        links = record.get("chain", []) if record["record"] == "probe" else readable
+        expected += [(comment, None) for _ in links]
     assert output.count(b"BEGIN CERTIFICATE") == len(blocks) == len(expected) > 0
     for (comment, body), (name, der) in zip(blocks, expected):
         decoded = base64.b64decode(body.replace("\n", ""), validate=True)
@@ -205,6 +227,21 @@ def check_tables(run):
     assert [l.rstrip() for l in without.splitlines()] == plain.splitlines()
 
 
+def check_kind(run, count, everything, some):
+    for fields in ("-", everything, *some):
+        records = check_json(run("json", fields))
+        assert len(records) == count
+        packed = all_msgpack(run("msgpack", fields))
+        assert len(packed) == len(records)
+        for left, right in zip(records, packed):
+            assert same(left, right), (left, right)
+        check_csv(run("csv", fields), records)
+    records = check_json(run("json", everything))
+    check_pem(run("pem"), records)
+    check_names(run("names"), records)
+    check_tables(run)
+
+
 def main():
     arguments = sys.argv[1:]
     write = "--write" in arguments
@@ -221,20 +258,11 @@ def main():
             (GOLDEN / name).write_bytes(output)
         assert (GOLDEN / name).read_bytes() == output, f"{name} has changed; --write if that is meant"
 
-    everything = "record,time,host,ip,port,tls,certificate,certificate_der,chain,trust,days_left"
-    for fields in ("-", everything, "chain", "trust.error,error"):
-        records = check_json(run("json", fields))
-        assert len(records) == 10
-        packed = all_msgpack(run("msgpack", fields))
-        assert len(packed) == len(records)
-        for left, right in zip(records, packed):
-            assert same(left, right), (left, right)
-        check_csv(run("csv", fields), records)
-    records = check_json(run("json", everything))
-    check_pem(run("pem"), records)
-    check_names(run("names"), records)
-    check_tables(run)
-    print(f"{len(records)} records, {len(GOLDEN_FILES)} golden files")
+    probes = "record,time,host,ip,port,tls,certificate,certificate_der,chain,trust,days_left"
+    check_kind(run, 10, probes, ("chain", "trust.error,error"))
+    entries = "record,index,source_log,update_type,certificate,chain,entry,error,matched_names"
+    check_kind(lambda *options: run("--ct", *options), 6, entries, ("chain", "verdict,lookalike"))
+    print(f"{len(GOLDEN_FILES)} golden files")
 
 
 if __name__ == "__main__":

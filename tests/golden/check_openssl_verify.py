@@ -65,7 +65,8 @@ class Folder:
     def file(self, name):
         return os.path.join(self.path, name)
 
-    def make(self, name, issuer=None, key="p256", extensions="", subject=None, digest="sha256"):
+    def make(self, name, issuer=None, key="p256", extensions="", subject=None, digest="sha256",
+             days=LIFETIME_DAYS):
         subject = subject or f"/CN={name}"
         private, request, config = (self.file(name + end) for end in (".key", ".csr", ".cnf"))
         if not os.path.exists(private):
@@ -79,7 +80,7 @@ class Folder:
             else ["-signkey", private]
         )
         self.run(
-            *("x509", "-req", "-in", request, "-days", str(LIFETIME_DAYS), f"-{digest}"),
+            *("x509", "-req", "-in", request, "-days", str(days), f"-{digest}"),
             *("-extfile", config, "-extensions", "v3", "-out", self.file(name + ".pem")),
             *signer,
         )

@@ -5,6 +5,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/record/audit_fields.h"
+#include "engine/record/dane_fields.h"
 #include "engine/record/fields.h"
 
 #include <stdio.h>
@@ -51,11 +52,9 @@ static inline void sample_hash(uint8_t *out, size_t len, unsigned first) {
         out[i] = (uint8_t)(first + i * 7);
 }
 
-static inline void sample_certificate(struct probe_record *r, unsigned first) {
+static inline void sample_certificate_fields(struct certificate_fields *c, unsigned first) {
     static const uint8_t DER[100] = {0x30, 0x62, 1, 2, 3, 0xfe, 0xff};
-    struct certificate_fields *c = &r->certificate;
 
-    r->has_certificate = true;
     c->der = (struct slice){DER, sizeof DER};
     c->subject = slice_of("CN=www.example.org,O=Example Ltd,C=GB");
     c->subject_cn = slice_of("www.example.org");
@@ -70,11 +69,17 @@ static inline void sample_certificate(struct probe_record *r, unsigned first) {
     sample_hash(c->fingerprint_sha1, sizeof c->fingerprint_sha1, first + 1);
     sample_hash(c->tbs_sha256, sizeof c->tbs_sha256, first + 2);
     sample_hash(c->spki_sha256, sizeof c->spki_sha256, first + 3);
+    c->has_validity = c->has_fingerprint_sha256 = c->has_fingerprint_sha1 = true;
     c->has_tbs_sha256 = c->has_spki_sha256 = true;
     c->key_type = slice_of("ec-p256");
     c->key_bits = 256;
     c->signature_algorithm = slice_of("ecdsa-with-SHA256");
-    r->earliest_not_after = c->not_after;
+}
+
+static inline void sample_certificate(struct probe_record *r, unsigned first) {
+    sample_certificate_fields(&r->certificate, first);
+    r->has_certificate = true;
+    r->earliest_not_after = r->certificate.not_after;
     r->has_days_left = true;
     r->days_left = 69.8353;
     r->status = STATUS_OK;
@@ -107,8 +112,9 @@ static inline void sample_audit(struct probe_record *r) {
                                              .signature = OCSP_SIGNATURE_VALID,
                                              .this_update = 1795176000,
                                              .revoked_at = 1794000000}};
-    static struct sct_fields scts[2] = {{SCT_EMBEDDED, SCT_VALID, {0}, 1793491200123},
-                                        {SCT_IN_TLS, SCT_UNKNOWN_LOG, {0}, INT64_MAX}};
+    static struct sct_fields scts[2] = {
+        {SCT_EMBEDDED, SCT_VALID, {0}, 1793491200123, SAMPLE_ITEM("Example 'One' log")},
+        {SCT_IN_TLS, SCT_UNKNOWN_LOG, {0}, INT64_MAX, {NULL, 0}}};
     struct tls_audit_result *a = &fields.found;
 
     sample_hash(scts[0].log_id, SCT_LOG_ID_BYTES, 132);
@@ -131,11 +137,39 @@ static inline void sample_audit(struct probe_record *r) {
     a->dh_bits = 1024;
     a->secure_renegotiation = a->extended_master_secret = a->client_certificate = TLS_AUDIT_YES;
     a->compression = a->session_tickets = a->heartbeat = TLS_AUDIT_NO;
+    a->resumes_id = TLS_AUDIT_NO;
+    a->resumes_tls13 = TLS_AUDIT_YES;
     fields.ca_names =
         SAMPLE_LIST(SAMPLE_ITEM("CN=Root,O=\x1b[2J\xff"), SAMPLE_ITEM(""), SAMPLE_ITEM("CN=Two"));
     memcpy(a->jarm, "27d40d40d29d40d1dc42d43d00041d4689ee210389f4f6b4b5b1b93f92252d", 63);
     a->connections = 80;
     a->stop = TLS_AUDIT_OUT_OF_CONNECTIONS;
+}
+
+/* A record that fits, one that does not, and one that nobody understands. */
+static inline void sample_dane(struct probe_record *r) {
+    static const uint8_t DIGEST[32] = {0x8f, 0x00, 0xff};
+    static const struct dane_fields dane = {
+        .status = DANE_STATUS_MATCHED,
+        .secure = true,
+        .compared = true,
+        .verdict = DANE_MATCHED,
+        .count = 3,
+        .records = {{DANE_EE, DANE_SPKI, DANE_SHA2_256, {DIGEST, sizeof DIGEST}},
+                    {DANE_TA, DANE_CERT, DANE_FULL, {DIGEST, 1}},
+                    {255, 254, 253, {DIGEST, 2}}},
+        .matches = {DANE_MATCHES, DANE_DIFFERS, DANE_NOT_COMPARED},
+    };
+
+    r->dane = &dane;
+}
+
+/* Nothing is known of them. */
+static inline void sample_dane_failed(struct probe_record *r) {
+    static struct dane_fields dane = {.status = DANE_STATUS_FAILED};
+
+    dane.error = slice_of("the DNS server failed");
+    r->dane = &dane;
 }
 
 static inline struct probe_record *sample_good(void) {
@@ -184,6 +218,7 @@ static inline struct probe_record *sample_good(void) {
     r->trust.chain_not_after = 1801267199;
     r->findings = 1u << FINDING_CHAIN_UNREADABLE;
     sample_audit(r);
+    sample_dane(r);
     return r;
 }
 
@@ -303,7 +338,8 @@ static inline struct probe_record *sample_ipv6(void) {
     r->certificate.ip_addresses = addresses;
     r->certificate.ip_address_count = 3;
     r->certificate.names_total = 3;
-    r->findings = 1u << FINDING_CLIENT_CERTIFICATE_REQUESTED;
+    r->findings = 1u << FINDING_CLIENT_CERTIFICATE_REQUESTED | 1u << FINDING_DANE_FAILED;
+    sample_dane_failed(r);
     return r;
 }
 

@@ -31,6 +31,11 @@ static int list(struct source *source) {
             print_target(&target);
             given++;
             break;
+        case SOURCE_FILE:
+            printf("file %.*s %s\n", (int)source->file.len, (const char *)source->file.ptr,
+                   target.name);
+            given++;
+            break;
         case SOURCE_BAD_LINE:
             printf("! %s\n", failure.text);
             break;

@@ -6,19 +6,23 @@ import source_tree as tree
 # Headers of libraries, and where alone they may be included (a folder or a file).
 DOORS = {
     r"liburing\.h": ["engine/io/uring.c", "bench/floors"],
-    r"sys/epoll\.h": ["engine/io", "bench/farm", "bench/canned"],
+    r"sys/epoll\.h": ["engine/io", "bench/farm", "bench/ctfarm", "bench/canned"],
     r"ck_.*\.h": ["engine/queue"],
     r"ares.*\.h": ["engine/dns"],
+    r"curl/.*": ["engine/http"],
+    r"sqlite3\.h": ["sinks", "tools"],
+    r"libpq-fe\.h": ["sinks", "tools"],
+    r"microhttpd\.h": ["tools"],
     r"openssl/ssl\.h": ["engine/tls/handshake.c", "bench"],
     r"msgpack.*": ["engine/record", "tools"],
-    r"zlib\.h": ["sinks"],
-    r"idn2\.h": ["ingest"],
-    r"yyjson\.h": ["engine/record", "ingest", "tools"],
+    r"zlib\.h": ["sinks", "engine/decode", "bench/ctfarm"],
+    r"idn2\.h": ["ingest", "engine/match"],
+    r"yyjson\.h": ["engine/record", "engine/ct", "ingest", "tools"],
     r"getopt\.h": ["tools"],
 }
 
 SANS_IO = ["engine/tls", "engine/x509", "engine/record", "engine/ct", "engine/match",
-           "engine/starttls"]
+           "engine/hash", "engine/starttls"]
 SANS_IO_HEADERS = r"sys/(socket|epoll|select|uio|time|stat)\.h|(poll|fcntl|unistd|netdb|syslog)\.h"
 SANS_IO_CALLS = ("socket connect accept send sendto sendmsg recv recvfrom recvmsg read write open "
                  "openat fopen close poll printf fprintf perror syslog clock_gettime gettimeofday "

@@ -5,7 +5,7 @@ import source_tree as tree
 FUNCTION_LINES = 70
 FILE_LINES = 800
 README_LINES = 60
-README_FOLDERS = ["tests", "tools", "tools/deps", "tools/dev"]
+README_FOLDERS = ["tests", "tools", "tools/deps", "tools/dev", "tools/examples"]
 
 
 def blank_preprocessor(text):

@@ -1,21 +1,24 @@
 """Audits servers of other hands, each configured in another way, and compares what is found with
-what sslscan and nmap find there, and with what the servers were told to do.
+what sslscan, nmap and `openssl s_client` find there, with what the servers were told to do, and with
+the records of a sweep.
 
-    python3 check_audit.py FOLDER     FOLDER holds tool_audit
+    python3 check_audit.py FOLDER     FOLDER holds tool_audit; $TRAWL is the program
 """
 import calendar
 import json
 import os
 import pathlib
+import select
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ET
 
-from servers import ENVIRONMENT, find, free_port
-from support import SKIPPED, check, finish
+from servers import ENVIRONMENT, Servers, find, free_port, start_nginx
+from support import SKIPPED, check, finish, run as trawl
 
 HANG_SECONDS = 120  # only stops what hangs
 NAME = "audit.test"
@@ -58,38 +61,6 @@ def make_certificates(folder):
         path("ocsp.der"), "-ndays", "7")
 
 
-class Servers:
-    """Ends what it started at the end of the `with` block."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.processes = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            process.wait(HANG_SECONDS)
-
-    def start(self, label, port, *command):
-        log = pathlib.Path(self.folder, f"{label}.log")
-        with open(log, "wb") as output:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
-                                       stderr=output, cwd=self.folder, env=ENVIRONMENT)
-        self.processes.append(process)
-        deadline = time.monotonic() + HANG_SECONDS
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                with socket.create_connection(("127.0.0.1", port), timeout=1):
-                    return
-            except OSError:
-                time.sleep(0.02)
-        sys.exit(f"{label} does not listen: {log.read_text(errors='replace')}")
-
-
 ROOT_NAME = "CN=Root,O=Audit"
 OLD = ["-cipher", "ALL:@SECLEVEL=0"]
 
@@ -99,11 +70,12 @@ OPENSSL = [
      {"protocols": ["h2", "http/1.1"], "client_certificate": False, "fallback_scsv": True,
       "session_tickets": True, "secure_renegotiation": True, "compression": False,
       "extended_master_secret": True, "encrypt_then_mac": True, "ocsp": True,
-      "ca_names": []}),
+      "ca_names": [], "resumes_id": True, "resumes_ticket": True, "resumes_tls13": True}),
     ("old", "rsa", [*OLD, "-no_tls1_3", "-no_etm", "-no_ticket", "-serverpref", "-cipher",
                     "HIGH:!CAMELLIA:!ARIA:!PSK:!SRP:!aNULL:@SECLEVEL=0", "-alpn", "pop3"],
      {"protocols": ["pop3"], "encrypt_then_mac": False, "session_tickets": False,
-      "session_ids": True, "heartbeat": False}),
+      "session_ids": True, "heartbeat": False, "resumes_id": True, "resumes_ticket": False,
+      "resumes_tls13": None}),
     ("client", "ec", ["-serverpref", "-verify", "1", "-CAfile", "root.pem", "-tls1_2", "-cipher",
                       "ECDHE+AESGCM:ECDHE+AES"],
      {"client_certificate": True, "ca_names": [ROOT_NAME], "fallback_scsv": None}),
@@ -114,17 +86,32 @@ OPENSSL = [
       "session_tickets": None, "ocsp": True,
       "groups": ["P-384", "P-521"],
       "suites": {"TLS 1.3": ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_CCM_SHA256"]}}),
-    ("one", "rsa", ["-tls1_2", "-cipher", "AES128-SHA", "-no_ticket", "-legacy_renegotiation"],
-     {"suites": {"TLS 1.2": ["TLS_RSA_WITH_AES_128_CBC_SHA"]}, "groups12": []}),
+    ("one", "rsa", ["-tls1_2", "-cipher", "AES128-SHA", "-no_ticket", "-no_cache",
+                    "-legacy_renegotiation"],
+     {"suites": {"TLS 1.2": ["TLS_RSA_WITH_AES_128_CBC_SHA"]}, "groups12": [],
+      "resumes_id": False, "resumes_ticket": False}),
+    # BoringSSL knows no finite fields for TLS 1.3: no handshake, no session.
     ("finite", "rsa", ["-tls1_3", "-groups", "ffdhe3072:ffdhe2048"],
-     {"groups": ["ffdhe2048", "ffdhe3072"]}),
+     {"groups": ["ffdhe2048", "ffdhe3072"], "resumes_tls13": None}),
+    # Silent behind the handshake, for s_server answers no HEAD: nothing is known then.
+    ("ticketless", "rsa", ["-num_tickets", "0", "-alpn", "http/1.1"],
+     {"resumes_ticket": True, "resumes_tls13": None}),
+    ("null", "rsa", ["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256:NULL-SHA256:@SECLEVEL=0"],
+     {"suites": {"TLS 1.2": ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+                             "TLS_RSA_WITH_NULL_SHA256"]}}),
     ("anonymous", None, ["-nocert", "-tls1_2", "-cipher", "aNULL+AES:@SECLEVEL=0"],
      {"client_certificate": None}),
 ]
 
 GNUTLS = [
+    # sslscan's OpenSSL may have no 3DES.
+    ("gnutls-3des", "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+3DES-CBC:+AES-128-CBC:-DHE-RSA",
+     {"without": ["sslscan"]}),
     ("gnutls-old", "NORMAL:-VERS-ALL:+VERS-TLS1.1:+VERS-TLS1.0:-DHE-RSA:-CURVE-ALL:+CURVE-SECP384R1",
      {"groups12": ["P-384"], "client_certificate": True}),
+    # sslscan's OpenSSL refuses it.
+    ("gnutls-unsafe", "NORMAL:-VERS-ALL:+VERS-TLS1.2:-DHE-RSA:%DISABLE_SAFE_RENEGOTIATION",
+     {"secure_renegotiation": False, "without": ["sslscan"]}),
     # Takes finite-field suites without a group for them, and breaks down: sslscan stops there.
     ("gnutls-broken", "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CURVE-ALL:+CURVE-SECP384R1:-AES-256-CCM:"
                       "-AES-128-CCM:-CHACHA20-POLY1305",
@@ -138,19 +125,7 @@ GNUTLS = [
      {"groups": ["P-256", "X25519"], "session_ids": True}),
 ]
 
-NGINX_CONFIG = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+NGINX_SERVERS = """
     server {{
         listen 127.0.0.1:{port} ssl http2;
         ssl_certificate {folder}/rsa.pem;
@@ -165,7 +140,15 @@ http {{
         ssl_stapling_file {folder}/ocsp.der;
         return 204;
     }}
-}}
+    server {{
+        listen 127.0.0.1:{other} ssl;
+        ssl_certificate {folder}/ec.pem;
+        ssl_certificate_key {folder}/ec.key;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_conf_command NumTickets 0;
+        ssl_session_cache off;
+        return 204;
+    }}
 """
 
 
@@ -182,13 +165,14 @@ def start_all(servers, folder):
                       "--x509certfile", "rsa.pem", "--x509keyfile", "rsa.key", "--priority",
                       priority)
         yield name, port, expected
-    port = free_port()
-    config = pathlib.Path(folder, "nginx.conf")
-    config.write_text(NGINX_CONFIG.format(folder=folder, port=port), encoding="ascii")
-    servers.start("nginx", port, find("nginx"), "-e", "stderr", "-p", folder, "-c", str(config))
+    port, other = free_port(), free_port()
+    start_nginx(servers, folder, port, NGINX_SERVERS.format(folder=folder, port=port, other=other))
+    yield "nginx-ticketless", other, {"resumes_id": False, "resumes_ticket": True,
+                                      "resumes_tls13": False}
     yield "nginx", port, {
         "protocols": ["h2", "http/1.1", "http/1.0", "http/0.9"], "groups": ["P-384", "X25519"], "ocsp": True,
-        "session_tickets": False, "session_ids": True, "fallback_scsv": True,
+        "session_tickets": False, "session_ids": True, "fallback_scsv": True, "resumes_id": True,
+        "resumes_ticket": False, "resumes_tls13": True,
         "suites": {"TLS 1.2": ["TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
                                "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
                                "TLS_RSA_WITH_AES_256_CBC_SHA"]}}
@@ -249,6 +233,11 @@ def check_sslscan(name, port, found):
             ours = found["versions"][version]["offered"]
             check(ours == (protocol.get("enabled") == "1"), name, version, ours, "sslscan:",
                   protocol.get("enabled"))
+    for ours, element in (("compression", "compression"), ("fallback_scsv", "fallback")):
+        said = root.find(f".//{element}")
+        if found[ours] is not None and said is not None:
+            check(found[ours] == (said.get("supported") == "1"), name, ours, found[ours], "sslscan:",
+                  ET.tostring(said))
     suites, groups, preferred = {}, {}, {}
     for cipher in root.iter("cipher"):
         version, number = VERSIONS[cipher.get("sslversion")], int(cipher.get("id"), 16)
@@ -295,6 +284,208 @@ def check_nmap(name, port, found):
                   facts["order"], "nmap:", preference.text)
 
 
+# --- Sessions, by `openssl s_client` ---
+
+S_CLIENT = {"TLS 1.3": "-tls1_3", "TLS 1.2": "-tls1_2", "TLS 1.1": "-tls1_1", "TLS 1.0": "-tls1"}
+
+
+def s_client(port, *options):
+    """What it says of a connection on which it asks for a page, so that the server has reason to say
+    something behind the handshake. -www and --http end the connection with the page."""
+    done = subprocess.run([find("openssl"), "s_client", "-connect", f"127.0.0.1:{port}",
+                           "-servername", NAME, "-ign_eof", *options],
+                          input=b"GET / HTTP/1.0\r\n\r\n", capture_output=True,
+                          timeout=HANG_SECONDS, check=False, env=ENVIRONMENT)
+    return done.stdout.decode(errors="replace")
+
+
+def openssl_resumes(folder, port, version, tickets):
+    """None when there is no handshake."""
+    session = pathlib.Path(folder, "session.pem")
+    session.unlink(missing_ok=True)
+    options = [S_CLIENT[version], "-legacy_server_connect"] + ([] if tickets else ["-no_ticket"])
+    if version < "TLS 1.2":
+        options += ["-cipher", "ALL:@SECLEVEL=0"]
+    said = s_client(port, *options, "-sess_out", str(session))
+    if "\nNew, " not in said or "Cipher is (NONE)" in said:
+        return None
+    if tickets and version < "TLS 1.3" and "TLS session ticket:" not in said:
+        return False
+    return session.exists() and "\nReused, " in s_client(port, *options, "-sess_in", str(session))
+
+
+def check_sessions(name, folder, port, found):
+    """Resumption, and the extension that secures renegotiation."""
+    classic = [v for v in ("TLS 1.2", "TLS 1.1", "TLS 1.0") if found["versions"][v]["offered"]]
+    ways = [("resumes_tls13", "TLS 1.3", True)] if found["versions"]["TLS 1.3"]["offered"] else []
+    if classic:
+        ways += [("resumes_ticket", classic[0], True), ("resumes_id", classic[0], False)]
+        said = s_client(port, S_CLIENT[classic[0]], "-legacy_server_connect", "-cipher",
+                        "ALL:@SECLEVEL=0")
+        check(f"Secure Renegotiation IS {'' if found['secure_renegotiation'] else 'NOT '}supported"
+              in said, name, "secure_renegotiation", found["secure_renegotiation"])
+    for key, version, tickets in ways:
+        theirs = openssl_resumes(folder, port, version, tickets)
+        print(f"    {key}: {found[key]}, openssl: {theirs}")
+        if found[key] is not None:
+            check(found[key] == theirs, name, key, found[key], "openssl:", theirs)
+
+
+# --- Records of the same servers ---
+
+FACTS = {"resumption_tls12_session_id": "resumes_id", "resumption_tls12_ticket": "resumes_ticket",
+         "resumption_tls13": "resumes_tls13", "secure_renegotiation": "secure_renegotiation",
+         "compression": "compression", "fallback_scsv": "fallback_scsv",
+         "client_certificate": "client_certificate", "session_tickets": "session_tickets",
+         "session_ids": "session_ids", "encrypt_then_mac": "encrypt_then_mac"}
+
+
+def expected_findings(found):
+    """Those that follow from what the audit found, by rules of our own: see engine/tls/strength.h."""
+    suites = [suite for facts in found["versions"].values() for suite in facts["suites"]]
+    insecure = {s for s in suites if any(part in s for part in ("_NULL_", "_anon_", "EXPORT"))}
+    weak = {s for s in suites if any(part in s for part in ("RC4", "RC2", "DES", "IDEA", "MD5"))}
+    old = any(found["versions"][v]["offered"] for v in ("SSL 3.0", "TLS 1.0", "TLS 1.1"))
+    secret = any("DHE_" in s for s in suites) or found["versions"]["TLS 1.3"]["offered"]
+    return {name for name, there in (
+        ("weak_version", old), ("insecure_suite", insecure), ("weak_suite", weak - insecure),
+        ("compression", found["compression"]), ("no_forward_secrecy", not secret),
+        ("no_secure_renegotiation", found["secure_renegotiation"] is False),
+        ("weak_group", 0 < found["dh_bits"] < 2048)) if there}
+
+
+ALL_FINDINGS = {"weak_version", "insecure_suite", "weak_suite", "compression", "weak_group",
+                "no_forward_secrecy", "no_secure_renegotiation"}
+
+
+def check_records(ports, audits):
+    """One sweep over all of them, against what the tool found at each."""
+    result = trawl("scan", "-", "--plan", "audit", "--no-verify", "--format", "json",
+                   input="".join(f"{NAME}@127.0.0.1:{port}\n" for port in ports))
+    check(result.returncode == 0, "scan:", result.returncode, result.stderr)
+    records = {record["port"]: record for record in map(json.loads, result.stdout.splitlines())}
+    for port, name in ports.items():
+        record, found = records.get(port, {}), audits[name]
+        audit = record.get("audit", {})
+        if not check(record.get("plan") == "audit" and "stopped" not in audit, name, "record:",
+                     record):
+            continue
+        for field, key in FACTS.items():
+            check(audit.get(field) == found[key], name, field, audit.get(field), "expected",
+                  found[key])
+        versions = [v for v, facts in found["versions"].items() if facts["offered"]]
+        check(audit["versions"] == versions, name, audit["versions"])
+        check(audit["complete"] == ("incomplete" not in audit), name, audit)
+        unfinished = [v for v, facts in found["versions"].items()
+                      if facts["offered"] and not facts["complete"]]
+        unfinished += ["tls13_groups"] * (versions[0] == "TLS 1.3" and
+                                          not found["groups13"]["complete"])
+        unfinished += ["tls12_groups"] * (bool(found["groups12"]["names"]) and
+                                          not found["groups12"]["complete"])
+        unfinished += ["alpn"] * (not found["protocols_complete"])
+        check(audit.get("incomplete", []) == unfinished, name, "incomplete:", audit, unfinished)
+        check(ALL_FINDINGS & set(record["findings"]) == expected_findings(found), name,
+              record["findings"], "expected", expected_findings(found))
+        print(f"    {name}: {sorted(ALL_FINDINGS & set(record['findings']))}")
+
+
+def check_verdicts(ports):
+    """What the findings come to in a check of one server."""
+    for name, status in (("nginx", 0), ("gnutls-3des", 4), ("gnutls-old", 4), ("null", 5)):
+        port = next(port for port, other in ports.items() if other == name)
+        result = trawl("check", f"127.0.0.1:{port}", "--plan", "audit", "--no-verify", "--ignore",
+                       "name_mismatch,old_protocol")
+        check(result.returncode == status, name, "check ends with", result.returncode, "expected",
+              status, result.stdout)
+
+
+# --- How fast, and how many at once ---
+
+class Relay(threading.Thread):
+    """Stands before a server and knows when each connection came, and, when it is `patient`, how many
+    were open at once: while a new one waits, those before it get nothing more, and those that are
+    closed all the same within `patient` seconds were about to be: the kernel may be late with it."""
+
+    def __init__(self, port, patient):
+        super().__init__()
+        self.behind, self.patient, self.times, self.most = port, patient, [], 0
+        self.peers, self.clients = {}, set()  # of each socket the one on the other side
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.ended, self.end = socket.socketpair()
+
+    def _drop(self, one):
+        for each in (one, self.peers.pop(one)):
+            self.peers.pop(each, None)
+            self.clients.discard(each)
+            each.close()
+
+    def _pass_on(self, one):
+        try:
+            data = one.recv(65536)
+            self.peers[one].sendall(data)
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(one)
+
+    def _accept(self):
+        client, _ = self.listener.accept()
+        deadline = time.monotonic() + self.patient
+        while self.clients and time.monotonic() < deadline:
+            left = max(0, deadline - time.monotonic())
+            for one in select.select(list(self.clients), [], [], left)[0]:
+                self._pass_on(one)
+        server = socket.create_connection(("127.0.0.1", self.behind))
+        self.peers.update({client: server, server: client})
+        self.clients.add(client)
+        self.times.append(time.monotonic())
+        self.most = max(self.most, len(self.clients))
+
+    def run(self):
+        while True:
+            ready, _, _ = select.select([self.listener, self.ended, *self.peers], [], [])
+            if self.ended in ready:
+                break
+            if ready == [self.listener]:
+                self._accept()
+            for one in ready:
+                if one in self.peers:
+                    self._pass_on(one)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.send(b".")
+        self.join()
+        for each in (*self.peers, self.listener, self.ended, self.end):
+            each.close()
+
+
+def check_pace(port):
+    """The connections of an audit are connections like others, and there is one at a time."""
+    rate, workers = 200, 2
+    burst = workers + rate * 0.020  # what a loop that slept makes up for
+    for options, targets, most in ((["--rate", rate, "--workers", workers], 2, None), ([], 1, 1),
+                                   (["--max-per-host", 1], 3, 1)):
+        with Relay(port, 5 if most else 0) as relay:
+            begin = time.monotonic()
+            result = trawl("scan", "-", "--plan", "audit", "--no-verify", "--format", "json",
+                           *options, input=f"{NAME}@127.0.0.1:{relay.port}\n" * targets)
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        made = sum(1 + record["audit"]["connections"] for record in records)
+        check(len(records) == targets and all(record["audit"]["complete"] for record in records),
+              options, result.stderr, [record["audit"] for record in records])
+        check(made == len(relay.times), options, len(relay.times), "connections, said to be", made)
+        early = [(i + 1, at - begin) for i, at in enumerate(relay.times)
+                 if "--rate" in options and i + 1 > rate * (at - begin) + burst]
+        check(not early, options, "too early:", early[:3])
+        check(not most or relay.most <= most, options, relay.most, "at once")
+        print(f"    {options}: {made} connections, {relay.most} at once")
+
+
 def main():
     tool = os.path.join(sys.argv[1], "tool_audit")
     for name in ("openssl", "gnutls-serv", "nginx"):
@@ -307,19 +498,25 @@ def main():
     with tempfile.TemporaryDirectory() as folder, Servers(folder) as servers:
         make_certificates(folder)
         response_bytes = pathlib.Path(folder, "ocsp.der").stat().st_size
+        ports, audits = {}, {}
         for name, port, expected in start_all(servers, folder):
             found = json.loads(run(tool, "127.0.0.1", str(port), NAME, "200",
                                    str(pathlib.Path(folder, "ec.der" if name == "client13"
                                                     else "rsa.der")),
                                    str(pathlib.Path(folder, "root.der"))))
             print(f"{name}: {found['connections']} connections, JARM {found['jarm']}")
+            ports[port], audits[name] = name, found
             check_expected(name, found, expected, response_bytes)
+            check_sessions(name, folder, port, found)
             if "ocsp" in expected:
                 check_ocsp(name, found, folder)
             if find("sslscan") and "sslscan" not in expected.get("without", []):
                 check_sslscan(name, port, found)
             if find("nmap"):
                 check_nmap(name, port, found)
+        check_records(ports, audits)
+        check_verdicts(ports)
+        check_pace(next(port for port, name in ports.items() if name == "nginx"))
     finish()
 
 

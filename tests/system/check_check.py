@@ -362,8 +362,11 @@ def check_old_defects(certificates):
           ["Common Name Check"][0] == 5, "CN alone, CN/SAN")
     with Server(certificates, "ip") as server:
         nagios(f"127.0.0.1:{server.port}", "--ca-file", certificates.path("root.pem"), status=0)
-        answer = version2("127.0.0.1", server.port, "tls", *root, "--system-ca-trust")
+        answer = version2("127.0.0.1", server.port, "tls", "--system-ca-trust")
         check(channels(answer)["Root Authority Trusted"][0] == 1, answer)
+        answer = version2("127.0.0.1", server.port, "tls", *root, "--system-ca-trust")
+        check(channels(answer)["Root Authority Trusted"][0] == 0, answer)
+        nagios(f"127.0.0.1:{server.port}", "--ca-add", root[1], status=0)
 
 
 def check_starttls(certificates):

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
+
+from dns_server import Dns
 
 ENDPOINTS = 60
 HANG_SECONDS = 120  # only stops what hangs
@@ -96,30 +97,6 @@ class Farm(Tool):
 
     def kind(self, prefix):
         return [e for e in self.endpoints if e["kind"].startswith(prefix)]
-
-
-class Dns(Tool):
-    def __init__(self, folder, zone):
-        with tempfile.NamedTemporaryFile("w", suffix=".zone") as file:
-            file.write(zone)
-            file.flush()
-            super().__init__(folder, "tool_dns_server", "--zone", file.name, "--log")
-            self.server = "127.0.0.1:" + self.process.stdout.readline().strip()
-        self.lines = []
-        self.reader = threading.Thread(target=self.read)
-        self.reader.start()
-
-    def read(self):
-        for line in self.process.stdout:
-            self.lines.append(line.split())
-
-    def __exit__(self, *arguments):
-        super().__exit__(*arguments)
-        self.reader.join()
-
-    def asked(self, name):
-        """The questions for a name, when the server has ended."""
-        return collections.Counter((how, what) for how, what, asked in self.lines if asked == name)
 
 
 def run_scan(arguments, text="", prefix=(), **environment):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from servers import HANG_SECONDS, Certificates, Servers, find, free_port
+from servers import HANG_SECONDS, Certificates, Servers, find, free_port, start_nginx
 from support import SKIPPED, check, finish
 
 
@@ -57,22 +57,6 @@ def start_gnutls(servers, certificates):
         yield Case(name, port, version)
 
 
-NGINX_CONFIG = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-{servers}}}
-"""
-
 NGINX_SERVER = """
     server {{
         listen 127.0.0.1:{port} ssl{default};
@@ -85,7 +69,7 @@ NGINX_SERVER = """
 """
 
 
-def start_nginx(servers, certificates):
+def start_names(servers, certificates):
     """Two names on one port; the first serves names that nobody has, too."""
     port, folder = free_port(), certificates.folder
     names = ["nginx-one.test", "nginx-two.test"]
@@ -94,9 +78,7 @@ def start_nginx(servers, certificates):
         certificates.make(name, "ec")
         blocks += NGINX_SERVER.format(port=port, folder=folder, name=name,
                                       default=" default_server" if name == names[0] else "")
-    config = pathlib.Path(folder, "nginx.conf")
-    config.write_text(NGINX_CONFIG.format(folder=folder, servers=blocks), encoding="ascii")
-    servers.start("nginx", port, find("nginx"), "-e", "stderr", "-p", folder, "-c", str(config))
+    start_nginx(servers, folder, port, blocks)
     yield Case(names[0], port, "TLS 1.3")
     yield Case(names[1], port, "TLS 1.3")
     yield Case("nginx-other.test", port, "TLS 1.3", finding="name_mismatch",
@@ -156,7 +138,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder, Servers(folder) as servers:
         certificates = Certificates(folder)
         cases = [*start_openssl(servers, certificates), *start_gnutls(servers, certificates),
-                 *start_nginx(servers, certificates)]
+                 *start_names(servers, certificates)]
         if find("stunnel4") or find("stunnel"):
             cases += start_stunnel(servers, certificates, behind=cases[-1].port)
         else:

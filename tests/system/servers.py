@@ -144,3 +144,29 @@ class Servers:
         for process, log in self.processes:
             check(process.poll() is None, log.name, "ended by itself:", process.poll(),
                   log.read_text(errors="replace")[-1000:])
+
+
+NGINX_CONFIG = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+{blocks}
+}}
+"""
+
+
+def start_nginx(servers, folder, port, blocks):
+    """nginx with these server blocks, which listen on the port; all that it writes goes into the
+    folder."""
+    config = pathlib.Path(folder, "nginx.conf")
+    config.write_text(NGINX_CONFIG.format(folder=folder, blocks=blocks), encoding="ascii")
+    servers.start("nginx", port, find("nginx"), "-e", "stderr", "-p", folder, "-c", str(config))

@@ -5,6 +5,7 @@
  * ADDRESS is IPv4; SNI may be empty; 0 connections mean the default; LEAF and ISSUER are files with
  * DER, by which a stapled OCSP response is read. */
 #include "engine/tls/audit.h"
+#include "engine/tls/handshake.h"
 #include "engine/x509/ocsp.h"
 
 #include <arpa/inet.h>
@@ -17,28 +18,45 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HANG_SECONDS = 20 };
+enum { HANG_SECONDS = 20, LINGER_SECONDS = 2 };
 
-/* How a connection ended, if it was not the audit that had enough. */
+static void be_patient(int fd, int seconds) {
+    struct timeval patience = {.tv_sec = seconds};
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
+/* Sends what `out` holds, which is empty then; -1 when that fails. */
+static ssize_t send_all(int fd, struct buffer *out) {
+    ssize_t len = out->len ? send(fd, out->ptr, out->len, MSG_NOSIGNAL) : 0;
+
+    out->len = 0;
+    return len;
+}
+
+/* How a connection ended, if it was not the audit that had enough. `out` holds the hello. */
 static void converse(struct tls_audit *audit, const struct sockaddr_in *address,
-                     struct slice hello) {
-    struct timeval patience = {.tv_sec = HANG_SECONDS};
+                     struct buffer *out) {
     uint8_t bytes[4096];
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    be_patient(fd, HANG_SECONDS);
     if (connect(fd, (const struct sockaddr *)address, sizeof *address)) {
         tls_audit_ended(audit, TLS_AUDIT_NOT_CONNECTED);
         close(fd);
         return;
     }
-    ssize_t len = send(fd, hello.ptr, hello.len, MSG_NOSIGNAL);
-    while (len > 0) {
-        len = recv(fd, bytes, sizeof bytes, 0);
-        if (len > 0 && tls_audit_feed(audit, (struct slice){bytes, (size_t)len}) != TLS_MORE) {
+    enum tls_status status = TLS_MORE;
+    ssize_t len = send_all(fd, out);
+    while (len >= 0 && (len = recv(fd, bytes, sizeof bytes, 0)) > 0) {
+        status = tls_audit_feed(audit, (struct slice){bytes, (size_t)len}, out);
+        len = send_all(fd, out);
+        if (status != TLS_MORE) {
             close(fd);
             return;
         }
+        if (tls_audit_lingers(audit))
+            be_patient(fd, LINGER_SECONDS);
     }
     tls_audit_ended(audit, len < 0 && errno == EAGAIN ? TLS_AUDIT_TIMED_OUT : TLS_AUDIT_CLOSED);
     close(fd);
@@ -123,8 +141,8 @@ static void print_ocsp(struct slice response, const char *leaf_path, const char 
 }
 
 static void print_result(const struct tls_audit_result *result) {
-    static const char *const stops[] = {"finished", "out_of_connections", "unreachable",
-                                        "out_of_memory"};
+    static const char *const stops[] = {"finished",      "out_of_connections", "unreachable",
+                                        "out_of_memory", "out_of_time",        "cancelled"};
     struct buffer text;
 
     buffer_init(&text);
@@ -145,6 +163,8 @@ static void print_result(const struct tls_audit_result *result) {
            fact(result->encrypt_then_mac));
     printf(", \"heartbeat\": %s, \"fallback_scsv\": %s, \"client_certificate\": %s",
            fact(result->heartbeat), fact(result->fallback_scsv), fact(result->client_certificate));
+    printf(", \"resumes_id\": %s, \"resumes_ticket\": %s, \"resumes_tls13\": %s",
+           fact(result->resumes_id), fact(result->resumes_ticket), fact(result->resumes_tls13));
     printf(", \"ca_names\": [");
     for (size_t i = 0; i < result->ca_name_count; i++) {
         text.len = 0;
@@ -169,13 +189,17 @@ int main(int argc, char **argv) {
     address.sin_port = htons((uint16_t)atoi(argv[2]));
     options.connections_max = (uint16_t)(argc > 4 ? atoi(argv[4]) : 0);
     options.jarm_name = slice_of(argv[1]);
+    struct tls_client *client = tls_client_new(NULL);
+    if (!client)
+        return 1;
+    options.client = tls_client_without_alpn(client);
     struct tls_audit *audit = tls_audit_new(slice_of(argc > 3 ? argv[3] : ""), &options);
     if (!audit)
         return 1;
     buffer_init(&hello);
     while (getrandom(random, sizeof random, 0) == sizeof random &&
            tls_audit_next(audit, random, &hello)) {
-        converse(audit, &address, buffer_slice(&hello));
+        converse(audit, &address, &hello);
         hello.len = 0;
     }
     const struct tls_audit_result *result = tls_audit_result(audit);
@@ -186,5 +210,6 @@ int main(int argc, char **argv) {
     printf("}\n");
     buffer_deinit(&hello);
     tls_audit_free(audit);
+    tls_client_free(client);
     return 0;
 }

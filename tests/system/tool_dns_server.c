@@ -4,9 +4,12 @@
  *
  * Serves UDP and TCP. Each line of the zone is a rule, `NAME[/TYPE] WORD...`; the first that fits
  * answers, and a name without a rule does not exist. NAME may be `*` for all names, or `*.example`
- * for all below one; TYPE is a or aaaa. The words:
+ * for all below one; TYPE is a, aaaa or tlsa. The words:
  *
  *     a ADDRESS, aaaa ADDRESS   a record; any number of them
+ *     tlsa U S M HEX            a TLSA record: usage, selector, matching type, data
+ *     stub                      a TLSA record that ends before its data
+ *     ad                        the AD flag, for those who set it in the question
  *     cname NAME                an alias; the records after it belong to NAME
  *     many NUMBER               so many A records from 127.1.0.0 on
  *     ttl SECONDS               of the records after it; 60 unless given
@@ -20,7 +23,7 @@
  *     loop                      a record whose name points to itself
  *     noise                     bytes at random instead of a message
  *
- * Prints its port, then with --log every question as `udp|tcp a|aaaa NAME`, and serves until
+ * Prints its port, then with --log every question as `udp|tcp a|aaaa|tlsa NAME`, and serves until
  * standard input ends. Ends with 0, with 1 when it cannot run, with 2 for wrong usage. */
 #include "engine/base/address.h"
 #include "engine/base/clock.h"
@@ -37,7 +40,7 @@
 #include <unistd.h>
 
 enum {
-    RULES_MAX = 256,
+    RULES_MAX = 4096,
     WORDS_MAX = 64,
     CONNECTIONS_MAX = 256,
     BATCH = 64,
@@ -48,13 +51,15 @@ enum {
     TYPE_A = 1,
     TYPE_CNAME = 5,
     TYPE_AAAA = 28,
+    TYPE_TLSA = 52,
+    FLAG_AD = 0x20, /* in the fourth byte of a message */
 };
 
 struct rule {
     char text[LIMIT_LINE_BYTES];
     char *words[WORDS_MAX];
     uint32_t word_count, lose;
-    uint16_t type; /* 0 for both */
+    uint16_t type; /* 0 for all */
 };
 
 struct question {
@@ -101,6 +106,25 @@ struct server {
 
 /* --- Zone --- */
 
+static const struct {
+    const char *name;
+    uint16_t number;
+} types[] = {{"a", TYPE_A}, {"aaaa", TYPE_AAAA}, {"tlsa", TYPE_TLSA}};
+
+static uint16_t type_by_name(const char *name) {
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].name, name) == 0)
+            return types[i].number;
+    return 0;
+}
+
+static const char *type_name(uint16_t number) {
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].number == number)
+            return types[i].name;
+    return "other";
+}
+
 static bool add_rule(struct server *server, const char *line) {
     struct rule *rule = &server->rules[server->rule_count];
     char *rest;
@@ -119,7 +143,7 @@ static bool add_rule(struct server *server, const char *line) {
     char *type = strchr(rule->words[0], '/');
     if (type) {
         *type++ = 0;
-        rule->type = strcmp(type, "a") == 0 ? TYPE_A : TYPE_AAAA;
+        rule->type = type_by_name(type);
     }
     server->rule_count++;
     return true;
@@ -228,6 +252,18 @@ static void put_alias(struct reply *reply, const char *name) {
     reply->name_at = reply->len - len;
 }
 
+/* `words` are those of the record: three numbers and the data. */
+static void put_tlsa(struct reply *reply, char *const *words) {
+    uint8_t data[LIMIT_LINE_BYTES / 2];
+    size_t len = 0;
+
+    for (; len < 3; len++)
+        data[len] = (uint8_t)strtoul(words[len], NULL, 10);
+    for (const char *hex = words[3]; hex[0] && hex[1]; hex += 2)
+        data[len++] = (uint8_t)strtoul((char[]){hex[0], hex[1], 0}, NULL, 16);
+    put_record(reply, TYPE_TLSA, data, len);
+}
+
 static void put_many(struct reply *reply, const struct question *question, uint32_t count) {
     for (uint32_t i = 0; i < count && question->type == TYPE_A; i++)
         put_record(reply, TYPE_A, (uint8_t[]){127, 1, (uint8_t)(i >> 8), (uint8_t)i}, 4);
@@ -277,6 +313,12 @@ static void apply(struct server *server, struct rule *rule, const struct questio
         uint32_t number = (uint32_t)strtoul(value, NULL, 10);
         if (strcmp(word, "a") == 0 || strcmp(word, "aaaa") == 0)
             put_address(reply, question, value);
+        else if (strcmp(word, "tlsa") == 0 && i + 4 < rule->word_count)
+            put_tlsa(reply, &rule->words[i + 1]);
+        else if (strcmp(word, "stub") == 0)
+            put_record(reply, TYPE_TLSA, "\3\1\1", 3);
+        else if (strcmp(word, "ad") == 0)
+            reply->bytes[3] |= question->bytes[3] & FLAG_AD;
         else if (strcmp(word, "cname") == 0)
             put_alias(reply, value);
         else if (strcmp(word, "many") == 0)
@@ -284,7 +326,7 @@ static void apply(struct server *server, struct rule *rule, const struct questio
         else if (strcmp(word, "ttl") == 0)
             reply->ttl = number;
         else if (strcmp(word, "rcode") == 0)
-            reply->bytes[3] = (uint8_t)(0x80 | (number & 15));
+            reply->bytes[3] = (uint8_t)((reply->bytes[3] & 0xf0) | (number & 15));
         else if (strcmp(word, "delay") == 0)
             reply->delay_ms = number;
         else if (strcmp(word, "lose") == 0)
@@ -299,7 +341,7 @@ static void make_reply(struct server *server, const struct question *question,
     struct rule *rule = find_rule(server, question);
 
     if (server->log)
-        printf("%s %s %s\n", question->tcp ? "tcp" : "udp", question->type == TYPE_A ? "a" : "aaaa",
+        printf("%s %s %s\n", question->tcp ? "tcp" : "udp", type_name(question->type),
                question->name);
     *reply = (struct reply){.bytes = reply->bytes, .name_at = HEADER, .ttl = 60};
     put_bytes(reply, question->bytes, question->end);
@@ -552,5 +594,8 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     }
     serve(server, batch);
+    free(server->rules);
+    free(batch);
+    free(server);
     return EXIT_SUCCESS;
 }

@@ -51,15 +51,6 @@ static bool parse_options(int argc, char **argv, struct farm_options *options,
     return optind == argc && options->endpoints > 0;
 }
 
-static bool write_root(const struct farm *farm, const char *path) {
-    struct slice pem = farm_root_pem(farm);
-    FILE *file = fopen(path, "we");
-    if (!file)
-        return false;
-    bool written = fwrite(pem.ptr, 1, pem.len, file) == pem.len;
-    return fclose(file) == 0 && written;
-}
-
 /* Names are made of letters, digits, dots and hyphens: nothing to escape. */
 static void print_endpoints(const struct farm *farm) {
     for (uint32_t i = 0; i < farm_count(farm); i++) {
@@ -123,8 +114,8 @@ int main(int argc, char **argv) {
         return error == ERROR_USAGE ? 2 : EXIT_FAILURE;
     }
     int status = EXIT_SUCCESS;
-    if (root_path && !write_root(farm, root_path)) {
-        perror(root_path);
+    if (root_path && farm_write_root(farm, root_path, &failure)) {
+        fprintf(stderr, "tool_farm: %s\n", failure.text);
         status = EXIT_FAILURE;
     } else {
         print_endpoints(farm);

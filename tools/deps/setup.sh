@@ -4,7 +4,8 @@
 log=$root/build/setup.log
 
 build_packages="gcc g++ cmake ninja-build pkgconf xz-utils ca-certificates
-    liburing-dev libck-dev libmsgpack-dev libc-ares-dev zlib1g-dev libidn2-dev"
+    liburing-dev libck-dev libmsgpack-dev libc-ares-dev zlib1g-dev libidn2-dev
+    libcurl4-openssl-dev libsqlite3-dev libpq-dev libmicrohttpd-dev"
 
 say() { echo "trawl: $*" >&2; }
 

@@ -11,6 +11,7 @@
 #include "tools/trawl/check_verdict.h"
 
 #include "engine/base/text.h"
+#include "engine/record/dane_fields.h"
 #include "engine/tls/session.h"
 
 enum {
@@ -186,6 +187,39 @@ static void trust(const struct page *page) {
     end_line(page);
 }
 
+/* "TLSA 3 1 1 matches", "none of the TLSA records (2) matches" */
+static void comparison(const struct page *page, const struct dane_fields *dane) {
+    for (uint32_t i = 0; i < dane->count; i++) {
+        const struct tlsa *tlsa = &dane->records[i];
+        if (dane->matches[i] != DANE_MATCHES)
+            continue;
+        buffer_add_format(page->out, "TLSA %u %u %u matches", tlsa->usage, tlsa->selector,
+                          tlsa->matching_type);
+        return;
+    }
+    buffer_add_format(page->out, "none of the TLSA records (%u) %s", dane->count,
+                      dane->verdict == DANE_UNUSABLE ? "can be used" : "matches");
+}
+
+static void dane(const struct page *page) {
+    const struct dane_fields *fields = page->record->dane;
+
+    if (!fields)
+        return;
+    title(page, "DANE");
+    if (fields->error.len) {
+        buffer_add_text(page->out, "not known: ");
+        buffer_add_slice(page->out, fields->error);
+    } else if (!fields->count) {
+        buffer_add_text(page->out, "no TLSA records");
+    } else {
+        comparison(page, fields);
+        if (!fields->secure)
+            buffer_add_text(page->out, ", but DNSSEC does not protect it");
+    }
+    end_line(page);
+}
+
 static void fingerprint(const struct page *page) {
     const struct certificate_fields *certificate = &page->record->certificate;
 
@@ -234,6 +268,7 @@ static void write_page(const struct page *page) {
         key(page);
         chain(page);
         trust(page);
+        dane(page);
         fingerprint(page);
     }
     findings(page);

@@ -5,6 +5,7 @@
 #include "tools/trawl/check_verdict.h"
 
 #include "engine/base/text.h"
+#include "engine/record/dane_fields.h"
 #include "engine/tls/session.h"
 
 /* Writes samples: the same metric of every record, one after another, as the format wants it. */
@@ -194,6 +195,13 @@ static void name_matches(const struct exposition *e) {
         sample(e, e->record->trust.name_matches);
 }
 
+static void dane_info(const struct exposition *e) {
+    const struct dane_fields *dane = e->record->dane;
+
+    if (dane)
+        info(e, "status", dane_status_name(dane->status));
+}
+
 static const struct metric {
     const char *name, *help;
     void (*write)(const struct exposition *exposition);
@@ -221,6 +229,7 @@ static const struct metric {
     {"trawl_certificate_trusted", "Whether a path leads to a trusted root.", trusted},
     {"trawl_certificate_name_matches",
      "Whether the certificate is for the name that was asked for.", name_matches},
+    {"trawl_dane_info", "What the name's TLSA records say of the certificate.", dane_info},
 };
 
 static void write_metrics(const struct check_answer *answer, struct buffer *out) {

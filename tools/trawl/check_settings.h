@@ -9,16 +9,16 @@ struct check_settings {
     struct scan_settings scan; /* of the probe */
     int form;                  /* index into check_forms */
     uint64_t port;             /* 0: by the target or the protocol */
-    const char *protocol, *name, *password_file;
+    const char *protocol, *name;
     struct option_list ignore;
     int validation;       /* enum name_validation */
-    bool system_ca_trust; /* the system's roots, whatever ca_file says */
+    bool system_ca_trust; /* the system's roots too, where others are named */
 };
 
 void check_settings_init(struct check_settings *settings);
 void check_settings_deinit(struct check_settings *settings);
 
-enum { CHECK_OPTIONS_MAX = 48 };
+enum { CHECK_OPTIONS_MAX = 64 };
 
 /* Those of its own, and those of a scan that make sense for one target. */
 void check_options(struct option_spec out[CHECK_OPTIONS_MAX]);

@@ -58,12 +58,10 @@ static enum error rename_server(const char *name, struct check_target *out,
 
 /* --- Files --- */
 
-/* "file:PATH", "file:///PATH" */
+/* NULL when the text is a server's. */
 static const char *path_of(const char *text) {
-    if (strncmp(text, "file:", 5) != 0)
-        return NULL;
-    text += 5;
-    return strncmp(text, "///", 3) == 0 ? text + 2 : text;
+    struct slice path;
+    return target_is_file(slice_of(text), &path) ? (path.len ? (const char *)path.ptr : "") : NULL;
 }
 
 static enum error read_file_target(const struct check_settings *settings, struct check_target *out,

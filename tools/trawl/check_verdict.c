@@ -2,6 +2,7 @@
 
 #include "engine/base/quote.h"
 #include "engine/base/text.h"
+#include "engine/record/dane_fields.h"
 #include "engine/record/endpoint.h"
 
 #include <math.h>
@@ -20,16 +21,49 @@ static const uint8_t severities[FINDING_COUNT] = {
     [FINDING_OLD_PROTOCOL] = STATUS_WARNING,
     [FINDING_HANDSHAKE_FALLBACK] = STATUS_WARNING, /* so the chain is not verified */
     [FINDING_CHAIN_UNREADABLE] = STATUS_WARNING,
+    [FINDING_REVOKED] = STATUS_CRITICAL,
     [FINDING_EXTENSION_UNREADABLE] = STATUS_WARNING,
+    [FINDING_DANE_FAILED] = STATUS_WARNING,
+    [FINDING_WEAK_VERSION] = STATUS_WARNING,
+    [FINDING_WEAK_SUITE] = STATUS_WARNING,
+    [FINDING_INSECURE_SUITE] = STATUS_CRITICAL,
+    [FINDING_WEAK_GROUP] = STATUS_WARNING,
+    [FINDING_COMPRESSION] = STATUS_WARNING,
+    [FINDING_NO_SECURE_RENEGOTIATION] = STATUS_WARNING,
+    [FINDING_NO_FORWARD_SECRECY] = STATUS_WARNING,
+    [FINDING_SCT_INVALID] = STATUS_WARNING,
 };
 
 static bool has(const struct probe_record *record, enum finding finding) {
     return record->findings >> finding & 1;
 }
 
+/* Where secure TLSA records name the issuer or the certificate itself, no root need stand behind
+ * it, and in the second case its names do not matter either (RFC 7671 section 5.1). */
+static bool dane_stands_for(const struct probe_record *record, enum finding finding) {
+    const struct dane_fields *dane = record->dane;
+
+    if (!dane || dane->status != DANE_STATUS_MATCHED)
+        return false;
+    for (uint32_t i = 0; i < dane->count; i++) {
+        uint8_t usage = dane->records[i].usage;
+        if (dane->matches[i] == DANE_MATCHES &&
+            ((usage == DANE_EE && finding == FINDING_NAME_MISMATCH) ||
+             ((usage == DANE_EE || usage == DANE_TA) && finding == FINDING_UNTRUSTED)))
+            return true;
+    }
+    return false;
+}
+
 enum status check_severity(const struct probe_record *record, enum finding finding) {
     if (finding == FINDING_EXPIRES_SOON)
         return record->status;
+    if (finding == FINDING_DANE_MISMATCH)
+        return record->dane->secure ? STATUS_CRITICAL : STATUS_WARNING;
+    if (dane_stands_for(record, finding))
+        return STATUS_OK;
+    if (finding == FINDING_INCOMPLETE_CHAIN) /* else it says why it is not trusted */
+        return record->trust.trusted ? STATUS_WARNING : STATUS_OK;
     return severities[finding] ? (enum status)severities[finding] : STATUS_OK;
 }
 

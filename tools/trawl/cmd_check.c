@@ -16,7 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INPUT_ARENA_BYTES = 1024 };
+enum {
+    INPUT_ARENA_BYTES = 1024,
+    CHAINS_MAX = 65536, /* of a folder: all their records are in memory */
+};
 
 struct check {
     struct check_settings settings;
@@ -108,8 +111,11 @@ static enum error read_arguments(struct check *check, int argc, char *const argv
     if (positionals->count != 1)
         return failure_set(failure, ERROR_USAGE,
                            "check takes one target; `trawl help check` tells more");
-    if (settings->system_ca_trust)
+    if (settings->system_ca_trust && settings->scan.ca_file) {
+        if (!option_list_add(&settings->scan.ca_add, settings->scan.ca_file))
+            return failure_set(failure, ERROR_MEMORY, "no memory for the arguments");
         settings->scan.ca_file = NULL;
+    }
     if (settings->form == CHECK_PRTG) { /* the limits of the channel, as they always were */
         settings->scan.warn = settings->scan.warn ? settings->scan.warn : "35";
         settings->scan.critical = settings->scan.critical ? settings->scan.critical : "17";
@@ -119,18 +125,59 @@ static enum error read_arguments(struct check *check, int argc, char *const argv
 
 /* --- What comes of it --- */
 
+/* The chains of a file or folder, on their way to be judged. */
+struct chains {
+    struct local_reader *reader;
+    const struct check_target *target;
+    uint32_t count;
+    struct failure failure;
+};
+
+/* What is wrong with the path itself leaves nothing to check. */
+static bool next_chain(void *owner, struct target *out) {
+    struct chains *chains = owner;
+    const char *path = chains->target->path;
+
+    *out = chains->target->server;
+    if (local_next(chains->reader, &out->local) != ERROR_NONE) {
+        failure_set(&chains->failure, ERROR_MEMORY, "%s: no memory", path);
+    } else if (out->local && ++chains->count > CHAINS_MAX) {
+        failure_set(&chains->failure, ERROR_LIMIT, "%s: more than %d certificates", path,
+                    CHAINS_MAX);
+    } else if (out->local && out->local->outcome != OUTCOME_OK &&
+               slice_is(out->local->path, path)) {
+        struct slice why = out->local->error;
+        failure_set(&chains->failure, ERROR_INPUT, "%s: %.*s", path, (int)why.len,
+                    (const char *)why.ptr);
+    }
+    if (chains->failure.code == ERROR_NONE)
+        return out->local != NULL;
+    local_chain_free(out->local);
+    return false;
+}
+
 static enum error check_file(struct check *check, const struct check_target *target,
                              struct failure *failure) {
-    struct local_config config = {.settings = &check->setup.probe, .name = &target->server};
+    const char *password_file = check->settings.scan.password_file, *password = NULL;
+    struct chains chains = {.target = target};
+    struct single_source source = {next_chain, &chains};
 
-    if (check->settings.password_file) {
-        enum error error =
-            local_read_password(check->settings.password_file, &check->password, failure);
+    if (password_file) {
+        enum error error = local_read_password(password_file, &check->password, failure);
         if (error != ERROR_NONE)
             return error;
-        config.password = (const char *)check->password.ptr;
+        password = (const char *)check->password.ptr;
     }
-    return local_read(target->path, &config, &check->records, failure);
+    chains.reader = local_open(target->path, password);
+    if (!chains.reader)
+        return failure_set(failure, ERROR_MEMORY, "%s: no memory", target->path);
+    enum error error = single_probe_all(&check->setup, &source, &check->records, failure);
+    local_close(chains.reader);
+    if (error == ERROR_NONE && chains.failure.code != ERROR_NONE) {
+        *failure = chains.failure;
+        error = failure->code;
+    }
+    return error;
 }
 
 static enum error check_unresolved(struct check *check, const struct check_target *target,
@@ -230,7 +277,7 @@ static enum exit_code run_check(struct check *check, int argc, char *const argv[
         error = check_ignored(&check->settings, &ignored, &failure);
     if (error == ERROR_NONE)
         error = field_selection_init(&check->fields, &probe_record_kind,
-                                     check->settings.scan.fields, &failure);
+                                     check->settings.scan.output.fields, &failure);
     if (error == ERROR_NONE)
         error = make_records(check, &failure);
     return error == ERROR_NONE ? tell(check, check_forms[form], ignored)

@@ -1,11 +1,13 @@
 /* The first thing a newcomer runs: a farm of good and bad servers on loopback addresses, swept for
  * real. */
 #include "bench/farm/farm.h"
+#include "tools/trawl/demo_ct.h"
 #include "tools/trawl/machine.h"
 #include "tools/trawl/progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { DEMO_ENDPOINTS = 520, DEMO_TIMEOUT_MS = 4000 };
@@ -13,8 +15,10 @@ enum { DEMO_ENDPOINTS = 520, DEMO_TIMEOUT_MS = 4000 };
 static void help(struct buffer *out) {
     buffer_add_text(out,
                     "trawl demo\n\nStarts 520 TLS servers of every kind, good and bad, on loopback "
-                    "addresses of this\nmachine, sweeps them, and shows what it found. Nothing "
-                    "leaves the machine.\n");
+                    "addresses of this\nmachine, sweeps them, and shows what it found.\n\n"
+                    "trawl demo --ct\n\nStarts two Certificate Transparency logs, hides a hijack "
+                    "among their entries, and\nwatches them for 24 seconds.\n\n"
+                    "Nothing leaves the machine.\n");
 }
 
 /* The farm's root and the list of its endpoints, as files for the sweep to read. */
@@ -48,7 +52,7 @@ static enum exit_code sweep_farm(const char *root, const char *list) {
     settings.timeout_ms = settings.handshake_timeout_ms = DEMO_TIMEOUT_MS;
     snprintf(spec, sizeof spec, "@%s", list);
     if (!isatty(STDOUT_FILENO))
-        settings.format = FORMAT_TABLE; /* the table is what the demo is there to show */
+        settings.output.format = FORMAT_TABLE; /* the table is what the demo is there to show */
     if (!option_list_add(&targets, spec))
         abort();
     if (sweep_run(&settings, &targets, &result, &failure) != ERROR_NONE) {
@@ -95,16 +99,11 @@ static enum exit_code demo(struct farm *farm) {
     return code;
 }
 
-static enum exit_code run(int argc, char *const argv[]) {
+static enum exit_code demo_tls(void) {
     struct farm_options options = {.endpoints = DEMO_ENDPOINTS};
     struct failure failure = {0};
     struct farm *farm;
 
-    (void)argv;
-    if (argc) {
-        fputs("trawl: demo takes no arguments\n", stderr);
-        return EXIT_USAGE;
-    }
     machine_raise_descriptors();
     if (farm_start(&farm, &options, &failure) != ERROR_NONE)
         return command_failed(&failure);
@@ -113,9 +112,18 @@ static enum exit_code run(int argc, char *const argv[]) {
     return code;
 }
 
+static enum exit_code run(int argc, char *const argv[]) {
+    if (argc == 0)
+        return demo_tls();
+    if (argc == 1 && strcmp(argv[0], "--ct") == 0)
+        return demo_ct();
+    fputs("trawl: demo takes no argument but --ct\n", stderr);
+    return EXIT_USAGE;
+}
+
 const struct command command_demo = {
     .name = "demo",
-    .summary = "500 good and bad servers on this machine, swept for real",
+    .summary = "500 good and bad servers on this machine, swept; --ct: logs, watched",
     .run = run,
     .help = help,
 };

@@ -43,9 +43,14 @@ static void list_inputs(struct buffer *out) {
 }
 
 static void list_sinks(struct buffer *out) {
-    for (size_t i = 0; sinks[i]; i++)
+    for (size_t i = 0; sinks[i]; i++) {
         buffer_add_format(out, "%-10s %-40s %s\n", sinks[i]->name, sinks[i]->summary,
                           sinks[i]->example);
+        for (const struct option_spec *option = sinks[i]->options; option && option->name; option++)
+            buffer_add_format(out, "  #%s%s%-*s %s\n", option->name, option->argument ? "=" : "",
+                              (int)(21 - (int)strlen(option->name)),
+                              option->argument ? option->argument : "", option->summary);
+    }
 }
 
 static void list_encoders(struct buffer *out) {

@@ -4,13 +4,14 @@ static const char usage[] =
     "trawl scan TARGET ... [OPTION ...]\n\n"
     "Connects to every target and reports the certificate it serves, one record a target.\n\n"
     "A TARGET is a host, host:port, host@address:port, an address, [v6]:port, a URL, a block\n"
-    "192.0.2.0/24, a range 192.0.2.1-192.0.2.20, @FILE with one of these a line, or - for\n"
-    "standard input.\n\n";
+    "192.0.2.0/24, a range 192.0.2.1-192.0.2.20, file:PATH for certificates in files and folders,\n"
+    "@FILE with one of these a line, or - for standard input.\n\n";
 
 static const char more[] =
     "\nExit status: 0 done, 1 failure, 2 wrong usage, 3 done but some lines of the input were no\n"
     "targets, 130 interrupted.\n\nExamples:\n"
     "  trawl scan example.com 192.0.2.0/28 -p 443,8443\n"
+    "  trawl scan file:/etc/letsencrypt/live @hosts.txt --warn 25%\n"
     "  trawl scan @hosts.txt -o results.jsonl -o leafs.pem\n"
     "  zmap -p 443 192.0.2.0/24 | trawl scan - --plan grab --fields host,certificate.subject_cn\n";
 

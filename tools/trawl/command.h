@@ -28,8 +28,8 @@ struct command {
 extern const struct command *const commands[];
 const struct command *command_by_name(const char *name);
 
-extern const struct command command_scan, command_check, command_bench, command_demo, command_list,
-    command_help, command_version;
+extern const struct command command_scan, command_watch, command_check, command_bench, command_demo,
+    command_decode, command_list, command_help, command_version;
 
 /* Prints "trawl: TEXT" and returns the exit code that fits the failure. */
 enum exit_code command_failed(const struct failure *failure);

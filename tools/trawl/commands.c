@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 const struct command *const commands[] = {
-    &command_scan, &command_check, &command_bench,   &command_demo,
-    &command_list, &command_help,  &command_version, NULL,
+    &command_scan,   &command_watch, &command_check, &command_bench,   &command_demo,
+    &command_decode, &command_list,  &command_help,  &command_version, NULL,
 };
 
 const struct command *command_by_name(const char *name) {

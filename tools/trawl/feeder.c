@@ -1,5 +1,9 @@
 #include "tools/trawl/feeder.h"
 
+#include "engine/base/quote.h"
+#include "engine/probe/local_chain.h"
+#include "tools/trawl/local.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -8,7 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BAD_LINES_SHOWN = 20, WINDOW_WAIT_NS = 1000000 };
+enum {
+    BAD_LINES_SHOWN = 20,
+    WAIT_NS = 1000000,
+    LOCAL_BYTES_MAX = 64 * 1024 * 1024, /* of files, that the workers have not judged yet */
+};
 
 struct feeder {
     struct feeder_config config;
@@ -17,15 +25,23 @@ struct feeder {
     uint64_t given;   /* by the sources */
     uint64_t tickets; /* numbered */
     struct feeder_totals totals;
-    _Atomic uint64_t left_out; /* excluded or done before; read by others */
+    _Atomic uint64_t left_out;  /* excluded or done before; read by others */
+    _Atomic size_t local_bytes; /* that workers have still to judge and free */
 };
+
+/* Counts what the source gave. */
+static bool of_another_shard(struct feeder *feeder) {
+    const struct feeder_config *config = &feeder->config;
+    uint64_t number = feeder->given++;
+
+    return config->shard_count && number % config->shard_count != config->shard_number - 1;
+}
 
 /* True when the target is of another shard or an excluded address. */
 static bool leave_out(struct feeder *feeder, const struct target *target) {
     const struct feeder_config *config = &feeder->config;
-    uint64_t number = feeder->given++;
 
-    if (config->shard_count && number % config->shard_count != config->shard_number - 1)
+    if (of_another_shard(feeder))
         return true;
     if (!config->excluded || target->address.family == ADDRESS_NONE ||
         !address_set_contains(config->excluded, &target->address))
@@ -33,6 +49,10 @@ static bool leave_out(struct feeder *feeder, const struct target *target) {
     feeder->totals.excluded++;
     atomic_fetch_add_explicit(&feeder->left_out, 1, memory_order_relaxed);
     return true;
+}
+
+static void wait_a_moment(void) {
+    nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
 }
 
 /* Numbers the target; true when an earlier run has done it. Waits while the checkpoint's window is
@@ -47,7 +67,7 @@ static bool done_before(struct feeder *feeder, struct target *target) {
         return true;
     }
     while (!checkpoint_has_room(checkpoint, target->ticket) && !pool_is_stopped(feeder->pool))
-        nanosleep(&(struct timespec){.tv_nsec = WINDOW_WAIT_NS}, NULL);
+        wait_a_moment();
     return false;
 }
 
@@ -58,6 +78,8 @@ static bool feed_target(struct feeder *feeder, struct target *target) {
         return true;
     return pool_submit(feeder->pool, target) == ERROR_NONE;
 }
+
+/* --- What is said --- */
 
 static void tell_bad_line(struct feeder *feeder, const struct failure *failure) {
     uint64_t before = feeder->totals.bad_lines++;
@@ -74,6 +96,51 @@ static void tell_failed(struct feeder *feeder, const struct failure *failure) {
     feeder->totals.failed = true;
 }
 
+/* --- What the sources give --- */
+
+/* False when the sweep is to end. Takes over what `target` has. */
+static bool feed_local(struct feeder *feeder, struct target *target) {
+    struct local_chain *chain = target->local;
+
+    while (atomic_load_explicit(&feeder->local_bytes, memory_order_relaxed) > LOCAL_BYTES_MAX &&
+           !pool_is_stopped(feeder->pool))
+        wait_a_moment();
+    atomic_fetch_add_explicit(&feeder->local_bytes, chain->bytes, memory_order_relaxed);
+    chain->in_flight = &feeder->local_bytes;
+    if (pool_submit(feeder->pool, target) == ERROR_NONE)
+        return true;
+    local_chain_free(chain);
+    return false;
+}
+
+/* All chains of a path. For shards it counts as one: how many certificates there are on another
+ * machine must not decide about servers. False when the sweep is to end. */
+static bool feed_file(struct feeder *feeder, struct slice file, struct target *target) {
+    char path[LIMIT_PATH_BYTES + 1];
+    bool go_on = true;
+
+    target->ticket = 0;
+    if (of_another_shard(feeder))
+        return true;
+    memcpy(path, file.ptr, file.len);
+    path[file.len] = '\0';
+    struct local_reader *reader = local_open(path, feeder->config.password);
+    bool failed = !reader;
+    while (go_on && !failed) {
+        failed = local_next(reader, &target->local) != ERROR_NONE;
+        if (!target->local)
+            break;
+        go_on = feed_local(feeder, target);
+    }
+    local_close(reader);
+    if (failed) {
+        struct failure failure;
+        failure_set(&failure, ERROR_MEMORY, "no memory to read %s", quote_of(file).text);
+        tell_failed(feeder, &failure);
+    }
+    return go_on;
+}
+
 /* False when the sweep is to end. */
 static bool feed_source(struct feeder *feeder, struct source *source) {
     struct failure failure = {0};
@@ -83,6 +150,10 @@ static bool feed_source(struct feeder *feeder, struct source *source) {
         switch (source_next(source, &target, &failure)) {
         case SOURCE_TARGET:
             if (!feed_target(feeder, &target))
+                return false;
+            break;
+        case SOURCE_FILE:
+            if (!feed_file(feeder, source->file, &target))
                 return false;
             break;
         case SOURCE_BAD_LINE:

@@ -18,6 +18,7 @@ struct feeder_config {
     const struct console *console;
     const struct address_set *excluded; /* NULL for none */
     struct checkpoint *checkpoint;      /* NULL for none */
+    const char *password;               /* of PKCS#12 files; NULL for none */
     uint32_t shard_number, shard_count; /* every shard_count-th target from shard_number on,
                                            which counts from 1; a count of 0 for all */
 };

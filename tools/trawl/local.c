@@ -1,53 +1,35 @@
 #include "tools/trawl/local.h"
 
-#include "engine/base/clock.h"
-#include "engine/probe/report.h"
-#include "engine/tls/session.h"
 #include "engine/x509/certificate.h"
-#include "engine/x509/trust.h"
+#include "tools/trawl/certificate_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
-#include <openssl/bio.h>
-#include <openssl/bytestring.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/mem.h>
-#include <openssl/pem.h>
-#include <openssl/pkcs8.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     FILE_BYTES_MAX = 16 * 1024 * 1024, /* the bundles of systems have about 250 KB */
-    CERTIFICATES_MAX = 65536,          /* of one file */
-    RECORDS_MAX = 65536,               /* of one folder */
-    DEPTH_MAX = 16,
+    DEPTH_MAX = 16,                    /* of folders in folders */
     READ_BYTES = 64 * 1024,
     PASSWORD_BYTES_MAX = 1024,
 };
 
-struct reading {
-    const struct local_config *config;
-    struct trust_checker *trust; /* NULL: chains are not verified */
-    struct link_cache *links;
-    struct record_list *out;
-    const char *path; /* of the file at hand */
+struct local_reader {
+    const char *path, *password;
+    FTS *tree;        /* of a folder; NULL: `path` is a file, or the folder has come to its end */
+    bool opened;      /* `path` was looked at */
+    bool is_folder;   /* it is one */
+    bool told;        /* something of it */
+    bool empty;       /* the file at hand could be read, and has no certificate */
+    const char *file; /* at hand */
+    struct certificate_file found; /* in it */
+    uint32_t at;                   /* the next of `found` */
+    struct failure problem;        /* with it; told behind what was found */
 };
-
-/* What one file holds, in its order. */
-struct found {
-    struct slice *items; /* DER, malloc'ed one by one */
-    uint32_t count, capacity;
-    bool together; /* the first is the leaf and all others are its chain */
-};
-
-static enum error no_memory(struct failure *failure, const char *path) {
-    return failure_set(failure, ERROR_MEMORY, "%s: no memory", path);
-}
 
 /* --- Bytes --- */
 
@@ -73,24 +55,25 @@ static enum error read_descriptor(int fd, struct buffer *out) {
     }
 }
 
-static enum error read_file(const char *path, struct buffer *out, struct failure *failure) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+static enum error read_bytes(const char *path, struct buffer *out, struct failure *failure) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     enum error error = fd < 0 ? (enum error)errno : read_descriptor(fd, out);
 
     if (fd >= 0)
         close(fd);
     if (error == ERROR_UNSUPPORTED)
-        return failure_set(failure, error, "%s: neither a file nor a folder", path);
+        return failure_set(failure, error, "neither a file nor a folder");
     if (error != ERROR_NONE)
-        return failure_set(failure, error, "%s: cannot be read: %s", path, error_text(error));
+        return failure_set(failure, error, "cannot be read: %s", error_text(error));
     return ERROR_NONE;
 }
 
 enum error local_read_password(const char *path, struct buffer *out, struct failure *failure) {
-    enum error error = read_file(path, out, failure);
+    struct failure why;
+    enum error error = read_bytes(path, out, &why);
 
     if (error != ERROR_NONE)
-        return error;
+        return failure_set(failure, error, "%s: %s", path, why.text);
     const uint8_t *end = out->len ? memchr(out->ptr, '\n', out->len) : NULL;
     if (end)
         out->len = (size_t)(end - out->ptr);
@@ -99,223 +82,84 @@ enum error local_read_password(const char *path, struct buffer *out, struct fail
     if (out->len > PASSWORD_BYTES_MAX || (out->len && memchr(out->ptr, 0, out->len)))
         return failure_set(failure, ERROR_INPUT, "%s: its first line is no password", path);
     buffer_add_byte(out, 0);
-    return out->failed ? no_memory(failure, path) : ERROR_NONE;
+    return out->failed ? failure_set(failure, ERROR_MEMORY, "%s: no memory", path) : ERROR_NONE;
 }
 
-/* --- Certificates --- */
-
-static bool add(struct found *found, struct slice der) {
-    if (found->count == found->capacity) {
-        uint32_t capacity = found->capacity ? found->capacity * 2 : 8;
-        struct slice *items = reallocarray(found->items, capacity, sizeof *items);
-        if (!items)
-            return false;
-        found->items = items;
-        found->capacity = capacity;
-    }
-    uint8_t *copy = malloc(der.len ? der.len : 1);
-    if (!copy)
-        return false;
-    if (der.len)
-        memcpy(copy, der.ptr, der.len);
-    found->items[found->count++] = (struct slice){copy, der.len};
-    return true;
-}
-
-static void found_deinit(struct found *found) {
-    for (uint32_t i = 0; i < found->count; i++)
-        free((uint8_t *)found->items[i].ptr);
-    free(found->items);
-}
-
-static bool is_certificate_label(const char *label) {
-    return strcmp(label, PEM_STRING_X509) == 0 || strcmp(label, PEM_STRING_X509_OLD) == 0;
-}
-
-/* Every certificate of `text`; keys and whatever else is in it are passed over. */
-static enum error find_pem(struct slice text, const char *path, struct found *out,
-                           struct failure *failure) {
-    BIO *bio = BIO_new_mem_buf(text.ptr, (ossl_ssize_t)text.len);
-    char *label = NULL, *header = NULL;
-    uint8_t *der = NULL;
-    long len = 0;
-    bool ok = bio != NULL;
-
-    while (ok && out->count < CERTIFICATES_MAX && PEM_read_bio(bio, &label, &header, &der, &len)) {
-        if (is_certificate_label(label))
-            ok = add(out, (struct slice){der, (size_t)len});
-        OPENSSL_free(label);
-        OPENSSL_free(header);
-        OPENSSL_free(der);
-    }
-    uint32_t reason = ERR_peek_last_error();
-    bool damaged = reason && ERR_GET_REASON(reason) != PEM_R_NO_START_LINE;
-    ERR_clear_error();
-    BIO_free(bio);
-    if (!ok)
-        return no_memory(failure, path);
-    if (out->count == CERTIFICATES_MAX)
-        return failure_set(failure, ERROR_LIMIT, "%s: more than %d certificates", path,
-                           CERTIFICATES_MAX - 1);
-    if (damaged)
-        return failure_set(failure, ERROR_INPUT, "%s: damaged PEM after certificate %u", path,
-                           out->count);
-    return ERROR_NONE;
-}
-
-static bool add_x509(struct found *out, X509 *certificate) {
-    uint8_t *der = NULL;
-    int len = i2d_X509(certificate, &der);
-    bool ok = len > 0 && add(out, (struct slice){der, (size_t)len});
-
-    OPENSSL_free(der);
-    return ok;
-}
-
-/* The certificate of the private key comes first, where there is one: the order of the file says
- * nothing. */
-static bool add_all_x509(struct found *out, EVP_PKEY *key, const STACK_OF(X509) * certificates) {
-    size_t count = sk_X509_num(certificates), leaf = 0;
-    bool ok = true;
-
-    for (size_t i = count; key && i-- > 0;)
-        if (X509_check_private_key(sk_X509_value(certificates, i), key) == 1)
-            leaf = i;
-    for (size_t i = 0; ok && i < count && i < CERTIFICATES_MAX; i++)
-        ok = add_x509(out, sk_X509_value(certificates, i == 0 ? leaf : i <= leaf ? i - 1 : i));
-    out->together = key != NULL;
-    return ok;
-}
-
-/* PKCS#12, opened with the password, or with none in both of the ways in which files have none. */
-static bool open_pkcs12(struct slice bytes, const char *password, EVP_PKEY **key,
-                        STACK_OF(X509) * certificates) {
-    CBS cbs;
-
-    CBS_init(&cbs, bytes.ptr, bytes.len);
-    if (PKCS12_get_key_and_certs(key, certificates, &cbs, password ? password : ""))
-        return true;
-    CBS_init(&cbs, bytes.ptr, bytes.len);
-    return !password && PKCS12_get_key_and_certs(key, certificates, &cbs, NULL);
-}
-
-static enum error find_pkcs12(struct slice bytes, const char *path, const char *password,
-                              struct found *out, struct failure *failure) {
-    STACK_OF(X509) *certificates = sk_X509_new_null();
-    EVP_PKEY *key = NULL;
-    enum error error = ERROR_NONE;
-
-    if (!certificates)
-        return no_memory(failure, path);
-    ERR_clear_error();
-    if (open_pkcs12(bytes, password, &key, certificates)) {
-        error = add_all_x509(out, key, certificates) ? ERROR_NONE : no_memory(failure, path);
-    } else {
-        uint32_t reason = ERR_peek_error();
-        bool wrong = ERR_GET_LIB(reason) == ERR_LIB_PKCS8 &&
-                     ERR_GET_REASON(reason) == PKCS8_R_INCORRECT_PASSWORD;
-        error = wrong ? failure_set(failure, ERROR_INPUT,
-                                    "%s: its password is another (--password-file)", path)
-                      : failure_set(failure, ERROR_INPUT,
-                                    "%s: neither PEM, nor DER, nor PKCS#12 that can be read", path);
-    }
-    ERR_clear_error();
-    EVP_PKEY_free(key);
-    sk_X509_pop_free(certificates, X509_free);
-    return error;
-}
-
-static bool contains(struct slice text, const char *part) {
-    return text.len && memmem(text.ptr, text.len, part, strlen(part));
-}
-
-static enum error find_certificates(struct slice bytes, const struct reading *reading,
-                                    struct found *out, struct failure *failure) {
-    struct certificate certificate;
-    const char *path = reading->path;
-
-    if (contains(bytes, "-----BEGIN "))
-        return find_pem(bytes, path, out, failure);
-    if (certificate_decode(bytes, &certificate) == CERTIFICATE_OK)
-        return add(out, bytes) ? ERROR_NONE : no_memory(failure, path);
-    if (bytes.len && bytes.ptr[0] == 0x30)
-        return find_pkcs12(bytes, path, reading->config->password, out, failure);
-    return ERROR_NONE;
-}
-
-/* --- Records --- */
-
-static void report(const struct reading *reading, struct tls_observation *seen,
-                   const char *problem) {
-    int64_t now_ms = clock_unix_ms();
-    struct report report = {
-        .settings = reading->config->settings,
-        .target = reading->config->name,
-        .path = slice_of(reading->path),
-        .plan = PLAN_HANDSHAKE,
-        .attempt = 1,
-        .outcome = problem ? OUTCOME_CERTIFICATE_UNPARSABLE : OUTCOME_OK,
-        .stage = STAGE_DONE,
-        .error = slice_of(problem ? problem : ""),
-        .timing = {-1, -1, -1, -1, -1},
-        .seen = seen,
-        .links = reading->links,
-        .started_ms = now_ms,
-        .now_ms = now_ms,
-    };
-    record_list_take(reading->out, report_record(&report, reading->trust));
-}
+/* --- Chains --- */
 
 /* Whether one of the chain so far was issued by the holder of `next`. */
-static bool issued_one_of(const struct tls_observation *seen, struct slice next) {
+static bool issued_one_of(const struct slice *chain, uint32_t count, struct slice next) {
     struct certificate issuer, issued;
 
     if (certificate_decode(next, &issuer) != CERTIFICATE_OK)
         return false;
-    for (uint32_t i = 0; i < seen->certificate_count; i++)
-        if (certificate_decode(seen->certificates[i], &issued) == CERTIFICATE_OK &&
+    for (uint32_t i = 0; i < count; i++)
+        if (certificate_decode(chain[i], &issued) == CERTIFICATE_OK &&
             slice_equal(issued.issuer, issuer.subject) &&
             !slice_equal(issued.issuer, issued.subject))
             return true;
     return false;
 }
 
-static void report_found(const struct reading *reading, const struct found *found) {
-    struct tls_observation seen = {0};
+static enum error give_chain(struct local_reader *reader, struct local_chain **out) {
+    const struct certificate_file *found = &reader->found;
+    const struct slice *chain = found->items + reader->at;
+    uint32_t left = found->count - reader->at, count = 1;
+    uint32_t most = left < LIMIT_CHAIN_CERTIFICATES ? left : LIMIT_CHAIN_CERTIFICATES;
 
-    for (uint32_t i = 0; i < found->count; i++) {
-        bool full = seen.certificate_count == LIMIT_CHAIN_CERTIFICATES;
-        if (found->together && full)
-            break;
-        if (seen.certificate_count && !found->together &&
-            (full || !issued_one_of(&seen, found->items[i]))) {
-            report(reading, &seen, NULL);
-            seen = (struct tls_observation){0};
-        }
-        seen.certificates[seen.certificate_count++] = found->items[i];
-        seen.certificates_sent = seen.certificate_count;
-    }
-    if (seen.certificate_count)
-        report(reading, &seen, NULL);
+    while (count < most && (found->together || issued_one_of(chain, count, chain[count])))
+        count++;
+    reader->at += found->together ? left : count;
+    reader->told = true;
+    *out = local_chain_new(slice_of(reader->file), chain, count);
+    return *out ? ERROR_NONE : ERROR_MEMORY;
 }
 
-/* --- Files and folders --- */
+static enum outcome outcome_of(enum error error) {
+    switch ((int)error) {
+    case EACCES:
+    case EPERM:
+        return OUTCOME_BLOCKED;
+    case EFBIG:
+    case ERROR_LIMIT:
+        return OUTCOME_TOO_LARGE;
+    case ERROR_INPUT:
+        return OUTCOME_CERTIFICATE_UNPARSABLE;
+    default:
+        return OUTCOME_UNREACHABLE;
+    }
+}
 
-/* `found_any` tells whether there was a certificate; its absence is no failure here. */
-static enum error read_one(struct reading *reading, bool *found_any, struct failure *failure) {
-    struct found found = {0};
+static enum error give_problem(struct local_reader *reader, struct local_chain **out) {
+    enum outcome outcome = outcome_of(reader->problem.code);
+
+    *out = local_chain_new_failed(slice_of(reader->file), outcome, slice_of(reader->problem.text));
+    reader->problem = (struct failure){0};
+    reader->told = true;
+    return *out ? ERROR_NONE : ERROR_MEMORY;
+}
+
+/* --- Files --- */
+
+static enum error read_file(struct local_reader *reader, const char *path) {
     struct buffer bytes;
 
     buffer_init(&bytes);
-    enum error error = read_file(reading->path, &bytes, failure);
+    reader->file = path;
+    reader->at = 0;
+    certificate_file_deinit(&reader->found);
+    enum error error = read_bytes(path, &bytes, &reader->problem);
     if (error == ERROR_NONE)
-        error = find_certificates(buffer_slice(&bytes), reading, &found, failure);
-    *found_any = found.count != 0;
-    report_found(reading, &found); /* those before a damage too */
-    found_deinit(&found);
+        error = certificate_file_read(&reader->found, buffer_slice(&bytes), reader->password,
+                                      &reader->problem);
+    reader->empty = error == ERROR_NONE && reader->found.count == 0;
+    if (reader->empty)
+        failure_set(&reader->problem, ERROR_INPUT, "no certificate in it");
     buffer_deinit(&bytes);
-    return error;
+    return error == ERROR_MEMORY ? error : ERROR_NONE;
 }
+
+/* --- Folders --- */
 
 static bool ends_in(const char *name, const char *suffix) {
     size_t len = strlen(name), suffix_len = strlen(suffix);
@@ -333,86 +177,107 @@ static bool may_be_certificate(const char *name) {
     return is_named_certificate(name) || ends_in(name, ".pem") || ends_in(name, ".der");
 }
 
-static enum error take_entry(struct reading *reading, const FTSENT *entry,
-                             struct failure *failure) {
-    struct failure problem = {0};
-    bool found = false;
+/* A .pem without a certificate is a key, and a .der that is none may be anything. */
+static bool is_worth_telling(const struct local_reader *reader, const char *name) {
+    return is_named_certificate(name) || reader->problem.code != ERROR_INPUT ||
+           (ends_in(name, ".pem") && !reader->empty);
+}
 
-    if (reading->out->count >= RECORDS_MAX)
-        return failure_set(failure, ERROR_LIMIT, "%s: more than %d certificates",
-                           entry->fts_accpath, RECORDS_MAX);
-    reading->path = entry->fts_path;
-    if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR) {
-        struct tls_observation none = {0};
-        report(reading, &none, error_text((enum error)entry->fts_errno));
+static enum error take_entry(struct local_reader *reader, FTSENT *entry) {
+    int cause = entry->fts_errno;
+
+    if (entry->fts_level >= DEPTH_MAX)
+        fts_set(reader->tree, entry, FTS_SKIP);
+    reader->file = entry->fts_path;
+    switch (entry->fts_info) {
+    case FTS_DNR:
+    case FTS_ERR:
+    case FTS_NS:
+        failure_set(&reader->problem, (enum error)cause, "cannot be read: %s",
+                    error_text((enum error)cause));
+        return ERROR_NONE;
+    case FTS_F:
+    case FTS_SLNONE:
+        break;
+    default:
         return ERROR_NONE;
     }
-    if (entry->fts_info != FTS_F || !may_be_certificate(entry->fts_name))
+    if (!may_be_certificate(entry->fts_name))
         return ERROR_NONE;
-    enum error error = read_one(reading, &found, &problem);
-    if (error == ERROR_NONE && !found)
-        failure_set(&problem, ERROR_INPUT, "%s: no certificate in it", reading->path);
-    bool matters = is_named_certificate(entry->fts_name) ||
-                   (error != ERROR_NONE && !ends_in(entry->fts_name, ".der"));
-    if (problem.code != ERROR_NONE && matters) {
-        struct tls_observation none = {0};
-        size_t path_len = strlen(reading->path) + strlen(": ");
-        bool cut = path_len >= strlen(problem.text); /* a very long path leaves no room for words */
-        report(reading, &none, cut ? "cannot be read" : problem.text + path_len);
-    }
-    return error == ERROR_MEMORY ? no_memory(failure, reading->path) : ERROR_NONE;
+    enum error error = read_file(reader, entry->fts_path);
+    if (error == ERROR_NONE && !is_worth_telling(reader, entry->fts_name))
+        reader->problem = (struct failure){0};
+    return error;
 }
 
 static int by_name(const FTSENT **a, const FTSENT **b) {
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static enum error read_folder(struct reading *reading, const char *path, struct failure *failure) {
-    char *const paths[] = {(char *)path, NULL}; /* fts writes to neither */
-    FTS *tree = fts_open(paths, FTS_LOGICAL | FTS_NOCHDIR, by_name);
-    enum error error = ERROR_NONE;
-    FTSENT *entry;
-
-    if (!tree)
-        return failure_set(failure, (enum error)errno, "%s: %s", path,
-                           error_text((enum error)errno));
-    while (error == ERROR_NONE && (entry = fts_read(tree))) {
-        if (entry->fts_level >= DEPTH_MAX)
-            fts_set(tree, entry, FTS_SKIP);
-        error = take_entry(reading, entry, failure);
-    }
-    fts_close(tree);
-    if (error == ERROR_NONE && reading->out->count == 0)
-        error = failure_set(failure, ERROR_INPUT, "%s: no certificate in this folder", path);
-    return error;
-}
-
-static enum error read_path(struct reading *reading, const char *path, struct failure *failure) {
+static enum error open_path(struct local_reader *reader) {
+    char *const paths[] = {(char *)(uintptr_t)reader->path, NULL}; /* fts writes to neither */
     struct stat status;
-    bool found;
 
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-        return read_folder(reading, path, failure);
-    enum error error = read_one(reading, &found, failure);
-    if (error == ERROR_NONE && !found)
-        error = failure_set(failure, ERROR_INPUT, "%s: no certificate in it", path);
-    return error;
+    reader->opened = true;
+    reader->is_folder = stat(reader->path, &status) == 0 && S_ISDIR(status.st_mode);
+    if (!reader->is_folder)
+        return read_file(reader, reader->path);
+    reader->tree = fts_open(paths, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+    return reader->tree ? ERROR_NONE : ERROR_MEMORY;
 }
 
-enum error local_read(const char *path, const struct local_config *config, struct record_list *out,
-                      struct failure *failure) {
-    struct reading reading = {
-        .config = config, .links = link_cache_new(), .out = out, .path = path};
-    bool verify = config->settings->roots != NULL;
-    enum error error = ERROR_NONE;
+/* On to the next file or problem; false at the end. */
+static bool go_on(struct local_reader *reader, enum error *error) {
+    *error = ERROR_NONE;
+    if (!reader->opened) {
+        *error = open_path(reader);
+        return true;
+    }
+    FTSENT *entry = reader->tree ? fts_read(reader->tree) : NULL;
+    if (entry) {
+        *error = take_entry(reader, entry);
+        return true;
+    }
+    if (reader->told || !reader->is_folder)
+        return false;
+    reader->file = reader->path;
+    failure_set(&reader->problem, ERROR_INPUT, "no certificate in this folder");
+    return true;
+}
 
-    if (verify)
-        reading.trust = trust_checker_new(config->settings->roots);
-    if (reading.links && (reading.trust || !verify))
-        error = read_path(&reading, path, failure);
-    else
-        out->failed = true;
-    trust_checker_free(reading.trust);
-    link_cache_free(reading.links);
-    return error == ERROR_NONE && out->failed ? no_memory(failure, path) : error;
+/* --- The reader --- */
+
+struct local_reader *local_open(const char *path, const char *password) {
+    struct local_reader *reader = calloc(1, sizeof *reader);
+
+    if (!reader)
+        return NULL;
+    reader->path = path;
+    reader->password = password;
+    return reader;
+}
+
+void local_close(struct local_reader *reader) {
+    if (!reader)
+        return;
+    if (reader->tree)
+        fts_close(reader->tree);
+    certificate_file_deinit(&reader->found);
+    free(reader);
+}
+
+enum error local_next(struct local_reader *reader, struct local_chain **out) {
+    enum error error;
+
+    *out = NULL;
+    for (;;) {
+        if (reader->at < reader->found.count)
+            return give_chain(reader, out);
+        if (reader->problem.code != ERROR_NONE)
+            return give_problem(reader, out);
+        if (!go_on(reader, &error))
+            return ERROR_NONE;
+        if (error != ERROR_NONE)
+            return error;
+    }
 }

@@ -2,6 +2,7 @@
 
 #include "engine/base/address.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -16,6 +17,13 @@ uint64_t machine_raise_descriptors(void) {
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
     return limit.rlim_cur;
+}
+
+void machine_keep_memory(void) {
+    enum { KEPT_BYTES = 256 << 20, OWN_MAPPING_BYTES = 32 << 20 };
+
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
 }
 
 /* The first number of a file of one line; UINT64_MAX when there is none ("max"). */

@@ -12,6 +12,10 @@ uint64_t machine_raise_descriptors(void);
  * nobody tells. */
 uint64_t machine_available_memory(void);
 
+/* What is freed stays with the process from now on, instead of going back to the kernel to be taken
+ * again at once: for commands whose megabytes go from thread to thread. */
+void machine_keep_memory(void);
+
 /* False when the kernel has no route to the IPv6 internet. Nothing is sent. */
 bool machine_has_ipv6(void);
 

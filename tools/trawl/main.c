@@ -1,3 +1,4 @@
+#include "engine/http/client.h"
 #include "tools/trawl/command.h"
 
 #include <fcntl.h>
@@ -29,5 +30,12 @@ int main(int argc, char *argv[]) {
     hold_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    return (int)dispatch(argc, argv);
+    struct failure failure;
+    if (http_global_init(&failure) != ERROR_NONE) {
+        fprintf(stderr, "trawl: %s\n", failure.text);
+        return EXIT_FAILED;
+    }
+    int code = (int)dispatch(argc, argv);
+    http_global_deinit();
+    return code;
 }

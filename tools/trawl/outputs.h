@@ -4,19 +4,30 @@
 
 #include "engine/pool/pool.h"
 #include "sinks/runner.h"
-#include "tools/trawl/checkpoint.h"
+#include "sinks/webhook.h"
 #include "tools/trawl/console.h"
-#include "tools/trawl/scan_settings.h"
+#include "tools/trawl/output_settings.h"
 
-enum { OUTPUTS_MAX = CHECKPOINT_SINKS_MAX };
+enum { OUTPUTS_MAX = 16 };
 
 struct outputs;
 
 struct outputs_config {
-    const struct scan_settings *settings;
+    const struct output_settings *settings;
+    const struct record_kind *kind;
     const struct console *console;
-    struct checkpoint *checkpoint; /* NULL for none */
-    uint32_t workers;              /* of the pool that will write */
+    uint32_t producers; /* threads that write to the queues */
+    /* Whether the run can be taken up where it was killed; then these are asked and told. */
+    bool resumable;
+    /* Where output `number` stood; `file` 0 when it is new. */
+    struct sink_position (*position)(void *owner, uint32_t number);
+    /* On a sink's thread: a batch with these tickets is written, up to `position`. NULL for none.
+     */
+    void (*on_written)(void *owner, uint32_t number, const uint64_t *tickets, size_t count,
+                       struct sink_position position);
+    /* On a sink's thread, instead of it: the other side has not taken all that belongs to these
+     * tickets, and will not be asked again. NULL for none. */
+    void (*on_refused)(void *owner, uint32_t number, const uint64_t *tickets, size_t count);
     /* On a sink's thread: a reader has left or a sink has failed for good, the run is to end. */
     void (*on_dead)(void *owner);
     /* On a sink's thread: the last of them is done. */
@@ -25,16 +36,19 @@ struct outputs_config {
 };
 
 /* How many there are: the settings', or one for standard output. */
-uint32_t outputs_count(const struct scan_settings *settings);
+uint32_t outputs_count(const struct output_settings *settings);
 
-/* The same sweep writes to the same places: appends what says so. */
-void outputs_describe(const struct scan_settings *settings, struct buffer *out);
+/* The same run writes to the same places: appends what says so. */
+void outputs_describe(const struct output_settings *settings, struct buffer *out);
 
 enum error outputs_open(struct outputs **out, const struct outputs_config *config,
                         struct failure *failure) __attribute__((warn_unused_result));
 
 /* For the pool: valid until outputs_close, outputs_count of them. */
 const struct pool_outlet *outputs_outlets(const struct outputs *outputs);
+
+/* Where output `number` stands before the start; `file` 0 where that cannot be said. */
+struct sink_position outputs_position(const struct outputs *outputs, uint32_t number);
 
 enum error outputs_start(struct outputs *outputs, struct failure *failure)
     __attribute__((warn_unused_result));
@@ -46,10 +60,15 @@ bool outputs_running(const struct outputs *outputs);
 void outputs_abandon(struct outputs *outputs);
 
 struct outputs_totals {
-    uint64_t records_lost;
-    bool failed; /* one of them could not write everything; a reader that left is none */
+    uint64_t records_lost, records_refused; /* the latter by the other side */
+    uint64_t readers_left;                  /* of sockets, before the end */
+    bool failed; /* one of them could not write everything; a reader that left is none, and what was
+                    refused does not count */
     bool left;   /* a reader left before it had everything */
 };
+
+/* Of all webhooks together; for any thread. */
+struct webhook_statistics outputs_webhook_statistics(const struct outputs *outputs);
 
 /* The queues must be closed by the pool's end. */
 void outputs_join(struct outputs *outputs, struct outputs_totals *totals);

@@ -2,6 +2,7 @@
 
 #include "engine/base/address_set.h"
 #include "engine/dns/resolver.h"
+#include "engine/fetch/fetcher.h"
 #include "engine/io/io.h"
 #include "engine/pool/pool.h"
 #include "engine/probe/caps.h"
@@ -195,7 +196,38 @@ static enum error set_tls(struct probe_setup *setup, const struct scan_settings 
     if (settings->no_verify || probe->plan == PLAN_GRAB)
         return ERROR_NONE;
     error = trust_store_open(&setup->roots, settings->ca_file, failure);
+    for (uint32_t i = 0; error == ERROR_NONE && i < settings->ca_add.count; i++)
+        error = trust_store_add(setup->roots, settings->ca_add.items[i], failure);
     probe->roots = setup->roots;
+    return error;
+}
+
+/* Its thread begins here, so that CRL files are read, and found wrong, before anything is probed.
+ */
+static enum error set_fetcher(struct probe_setup *setup, const struct scan_settings *settings,
+                              struct failure *failure) {
+    const struct option_list *files = &settings->crl_files;
+    struct prober_settings *probe = &setup->probe;
+    struct fetcher_config config = {
+        .user_agent = "trawl/" TRAWL_VERSION,
+        .excluded = setup->excluded,
+        .crl_files = files->items,
+        .crl_file_count = files->count,
+        .fetch_crls = settings->crl,
+        .timeout_ms = (uint32_t)settings->fetch_timeout_ms,
+    };
+
+    probe->fetch_issuers = settings->fetch_issuers;
+    probe->check_revocation = settings->crl || files->count;
+    probe->fetch_timeout_ms = config.timeout_ms;
+    if (!probe->fetch_issuers && !probe->check_revocation)
+        return ERROR_NONE;
+    if (settings->no_verify || probe->plan == PLAN_GRAB)
+        return failure_set(failure, ERROR_USAGE,
+                           "--fetch-issuers, --crl and --crl-file are for chains that are "
+                           "verified: neither with --no-verify nor with --plan grab");
+    enum error error = fetcher_open(&setup->fetcher, &config, failure);
+    probe->fetcher = setup->fetcher;
     return error;
 }
 
@@ -206,6 +238,24 @@ static enum error set_names(struct probe_setup *setup, const struct scan_setting
     setup->probe.prefer_v4 = !machine_has_ipv6();
     return setup->hosts ? ERROR_NONE
                         : failure_set(failure, ERROR_MEMORY, "no memory for the hosts file");
+}
+
+static enum error set_logs(struct probe_setup *setup, const struct scan_settings *settings,
+                           struct failure *failure) {
+    const struct known_logs_files files = {settings->log_list, settings->log_list_signature,
+                                           settings->log_list_key};
+
+    if (!files.list)
+        return files.signature || files.key
+                   ? failure_set(failure, ERROR_USAGE, "of which list? --log-list is missing")
+                   : ERROR_NONE;
+    if (files.key && !files.signature)
+        return failure_set(failure, ERROR_USAGE,
+                           "--log-list-key checks a signature: --log-list-signature is missing");
+    enum error error = known_logs_read(&setup->known_logs, &files, failure);
+    setup->probe.logs = setup->known_logs.logs;
+    setup->probe.log_count = setup->known_logs.count;
+    return error;
 }
 
 enum error probe_setup_init(struct probe_setup *setup, const struct scan_settings *settings,
@@ -222,22 +272,27 @@ enum error probe_setup_init(struct probe_setup *setup, const struct scan_setting
             (uint32_t)settings->timeout_ms * (settings->plan == PLAN_AUDIT ? AUDIT_TIMEOUTS : 1),
         .all_addresses = settings->addresses != 0,
         .allow_common_name = settings->allow_cn,
+        .dane = settings->dane,
     };
     if ((error = set_policy(&setup->probe.policy, settings, failure)) ||
         (error = choose_io(setup, settings, console, failure)) ||
         (error = choose_slots(setup, settings, failure)) ||
         (error = set_pace(setup, settings, failure)) ||
         (error = set_excluded(setup, settings, failure)) ||
-        (error = set_names(setup, settings, failure)))
+        (error = set_names(setup, settings, failure)) ||
+        (error = set_logs(setup, settings, failure)) ||
+        (error = set_fetcher(setup, settings, failure)))
         return error;
     return set_tls(setup, settings, failure);
 }
 
 void probe_setup_deinit(struct probe_setup *setup) {
+    fetcher_close(setup->fetcher);
     tls_client_free(setup->client);
     tls_grab_profile_free(setup->profile);
     trust_store_close(setup->roots);
     resolver_hosts_free(setup->hosts);
     address_set_free(setup->excluded);
     caps_free(setup->caps);
+    known_logs_deinit(&setup->known_logs);
 }

@@ -4,6 +4,7 @@
 
 #include "engine/probe/prober.h"
 #include "tools/trawl/console.h"
+#include "tools/trawl/known_logs.h"
 #include "tools/trawl/scan_settings.h"
 
 /* Owns what the settings point to. Constant once the pool runs. */
@@ -16,6 +17,8 @@ struct probe_setup {
     struct resolver_hosts *hosts;
     struct address_set *excluded;
     struct caps *caps;
+    struct fetcher *fetcher;
+    struct known_logs known_logs;
 };
 
 /* Fills `setup`, which is zeroed; deinit also after a failure. Says on the console when something

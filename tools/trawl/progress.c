@@ -1,8 +1,8 @@
 #include "tools/trawl/progress.h"
 
-#include <errno.h>
+#include "tools/trawl/stats_file.h"
+
 #include <stdio.h>
-#include <unistd.h>
 
 static uint64_t wrong(const struct prober_statistics *probe) {
     return probe->statuses[STATUS_CRITICAL] + probe->statuses[STATUS_WARNING];
@@ -37,6 +37,22 @@ static void summary_findings(const struct prober_statistics *probe) {
     }
 }
 
+/* How much of the verifying had been done before. */
+static void summary_trust(const struct trust_statistics *trust) {
+    uint64_t issuers = trust->signatures_checked + trust->signatures_remembered;
+    uint64_t spared = trust->checks ? trust->verdicts_remembered * 100 / trust->checks : 0;
+
+    if (!trust->checks)
+        return;
+    fprintf(stderr, "%llu chains verified, %llu%% of them known already",
+            (unsigned long long)trust->checks, (unsigned long long)spared);
+    if (issuers)
+        fprintf(stderr, "; %llu signatures, %llu more remembered",
+                (unsigned long long)trust->signatures_checked,
+                (unsigned long long)trust->signatures_remembered);
+    fputs("\n", stderr);
+}
+
 void progress_summary(const struct sweep_result *result) {
     const struct prober_statistics *probe = &result->statistics.probe;
     uint64_t done = probe->finished - probe->further;
@@ -48,6 +64,7 @@ void progress_summary(const struct sweep_result *result) {
         if (probe->outcomes[i])
             fprintf(stderr, "  %8llu  %s\n", (unsigned long long)probe->outcomes[i],
                     outcome_name((enum outcome)i));
+    summary_trust(&probe->trust);
     summary_findings(probe);
     if (result->bad_lines)
         fprintf(stderr, "%llu lines of the input were no targets\n",
@@ -57,6 +74,12 @@ void progress_summary(const struct sweep_result *result) {
     if (result->done_before)
         fprintf(stderr, "%llu targets had been done before\n",
                 (unsigned long long)result->done_before);
+    if (result->records_refused)
+        fprintf(stderr, "%llu records were refused by an output\n",
+                (unsigned long long)result->records_refused);
+    if (result->readers_left)
+        fprintf(stderr, "%llu readers of a socket left before the end\n",
+                (unsigned long long)result->readers_left);
     if (result->records_lost)
         fprintf(stderr, "%llu records could not be written\n",
                 (unsigned long long)result->records_lost);
@@ -86,6 +109,44 @@ static const char *finding_at(int i) {
     return finding_name((enum finding)i);
 }
 
+struct number {
+    const char *name;
+    uint64_t value;
+};
+
+static void add_group(struct buffer *out, const char *name, const struct number *numbers,
+                      size_t count) {
+    buffer_add_format(out, ",\n  \"%s\": {", name);
+    for (size_t i = 0; i < count; i++)
+        buffer_add_format(out, "%s\"%s\": %llu", i ? ", " : "", numbers[i].name,
+                          (unsigned long long)numbers[i].value);
+    buffer_add_text(out, "}");
+}
+
+static void add_trust(struct buffer *out, const struct trust_statistics *trust) {
+    const struct number numbers[] = {
+        {"checks", trust->checks},
+        {"verdicts_remembered", trust->verdicts_remembered},
+        {"certificates_parsed", trust->certificates_parsed},
+        {"certificates_remembered", trust->certificates_remembered},
+        {"signatures_checked", trust->signatures_checked},
+        {"signatures_remembered", trust->signatures_remembered},
+        {"paths_validated", trust->paths_validated},
+    };
+
+    add_group(out, "trust", numbers, sizeof numbers / sizeof numbers[0]);
+}
+
+static void add_fetched(struct buffer *out, const struct fetcher_statistics *fetched) {
+    const struct number numbers[] = {
+        {"questions", fetched->questions}, {"remembered", fetched->remembered},
+        {"requests", fetched->requests},   {"failures", fetched->failures},
+        {"bytes", fetched->bytes},         {"memory_bytes", fetched->memory_bytes},
+    };
+
+    add_group(out, "fetched", numbers, sizeof numbers / sizeof numbers[0]);
+}
+
 static void stats_text(const struct sweep_result *result, struct buffer *out) {
     const struct prober_statistics *probe = &result->statistics.probe;
     const struct {
@@ -97,6 +158,8 @@ static void stats_text(const struct sweep_result *result, struct buffer *out) {
         {"further_records", probe->further},
         {"cancelled", probe->outcomes[OUTCOME_CANCELLED]},
         {"records_lost", result->records_lost},
+        {"records_refused", result->records_refused},
+        {"readers_left", result->readers_left},
         {"bad_lines", result->bad_lines},
         {"excluded", result->excluded},
         {"done_before", result->done_before},
@@ -113,27 +176,18 @@ static void stats_text(const struct sweep_result *result, struct buffer *out) {
     add_counts(out, "outcomes", probe->outcomes, OUTCOME_COUNT, outcome_at);
     add_counts(out, "statuses", probe->statuses, STATUS_COUNT, status_at);
     add_counts(out, "findings", probe->findings, FINDING_COUNT, finding_at);
+    add_trust(out, &probe->trust);
+    add_fetched(out, &result->fetched);
     buffer_add_text(out, "\n}\n");
 }
 
 enum error progress_write_stats(const struct sweep_result *result, const char *path,
                                 struct failure *failure) {
     struct buffer text;
-    char partial[4096];
 
     buffer_init(&text);
     stats_text(result, &text);
-    snprintf(partial, sizeof partial, "%s.partial", path);
-    FILE *file = fopen(partial, "we");
-    bool ok = file && fwrite(text.ptr, 1, text.len, file) == text.len;
-    if (file && fclose(file) != 0)
-        ok = false;
-    ok = ok && rename(partial, path) == 0;
+    enum error error = stats_file_write(path, buffer_slice(&text), failure);
     buffer_deinit(&text);
-    if (ok)
-        return ERROR_NONE;
-    enum error error = (enum error)errno;
-    if (file)
-        unlink(partial);
-    return failure_set(failure, error, "%s cannot be written: %s", path, error_text(error));
+    return error;
 }

@@ -9,9 +9,6 @@ static const char *const addresses[] = {"first", "all", NULL};
 static const char *const sigalgs[] = {"all", "rsa", "ecdsa", NULL};
 static const char *const shares[] = {"base", "random", NULL};
 const char *const scan_io[] = {[IO_AUTO] = "auto", "uring", "epoll", NULL};
-const char *const scan_formats[] = {
-    [FORMAT_BY_OUTPUT] = "auto", "json", "csv", "msgpack", "pem", "names",
-    [FORMAT_TABLE] = "table",    NULL};
 
 #define FIELD(name) offsetof(struct scan_settings, name)
 static const char what[] = "What is probed", how[] = "How it is probed", out[] = "Output";
@@ -25,6 +22,8 @@ const struct option_spec scan_options[] = {
      FIELD(resolver), 0, 0, NULL, "those of resolv.conf"},
     {"input-format", 0, OPTION_CHOICE, "FORMAT", "of lists and standard input", what,
      FIELD(input_format), 0, 0, source_formats, NULL},
+    {"password-file", 0, OPTION_TEXT, "FILE", "its first line opens PKCS#12 files", what,
+     FIELD(password_file), 0, 0, NULL, "no password"},
     {"exclude", 0, OPTION_LIST, "WHAT", "never connect there: a block, or @FILE with one a line",
      what, FIELD(exclude), 0, 0, NULL, "none"},
     {"shard", 0, OPTION_TEXT, "I/N", "the I-th of N equal parts, for several machines", what,
@@ -35,8 +34,8 @@ const struct option_spec scan_options[] = {
      0, NULL, "another each time"},
     {"plan", 0, OPTION_CHOICE, "PLAN",
      "handshake: complete and verified; grab: the certificate and no more; audit: handshake, and "
-     "all "
-     "that the server is willing to do",
+     "all that the server is willing to do, by up to 80 connections, one after another, in six "
+     "times --timeout",
      how, FIELD(plan), 0, 0, scan_plans, NULL},
     {"concurrency", 'c', OPTION_NUMBER, "N", "connections at once", how, FIELD(concurrency), 1,
      1000000, NULL, "by the machine's limits"},
@@ -62,10 +61,29 @@ const struct option_spec scan_options[] = {
      FIELD(handshake_timeout_ms), 100, 3600000, NULL, NULL},
     {"ca-file", 0, OPTION_TEXT, "PATH", "trusted roots: a PEM file or a folder", how,
      FIELD(ca_file), 0, 0, NULL, "the system's"},
+    {"ca-add", 0, OPTION_LIST, "PATH", "more trusted roots, beside those", how, FIELD(ca_add), 0, 0,
+     NULL, "none"},
     {"no-verify", 0, OPTION_FLAG, NULL, "do not verify chains", how, FIELD(no_verify), 0, 0, NULL,
      NULL},
+    {"fetch-issuers", 0, OPTION_FLAG, NULL,
+     "fetch issuers that a server does not send, as its certificates say (caIssuers)", how,
+     FIELD(fetch_issuers), 0, 0, NULL, NULL},
+    {"crl", 0, OPTION_FLAG, NULL, "fetch the CRLs of trusted certificates, and look there", how,
+     FIELD(crl), 0, 0, NULL, NULL},
+    {"crl-file", 0, OPTION_LIST, "PATH", "look in this CRL first", how, FIELD(crl_files), 0, 0,
+     NULL, "none"},
+    {"fetch-timeout", 0, OPTION_SECONDS, "TIME", "for all that is fetched of a target", how,
+     FIELD(fetch_timeout_ms), 100, 3600000, NULL, NULL},
     {"allow-cn", 0, OPTION_FLAG, NULL, "match the common name where there is no subjectAltName",
      how, FIELD(allow_cn), 0, 0, NULL, NULL},
+    {"dane", 0, OPTION_FLAG, NULL, "compare certificates with the TLSA records of their names", how,
+     FIELD(dane), 0, 0, NULL, NULL},
+    {"log-list", 0, OPTION_TEXT, "FILE", "check SCTs against the logs of this list (v3, JSON)", how,
+     FIELD(log_list), 0, 0, NULL, "none"},
+    {"log-list-signature", 0, OPTION_TEXT, "FILE", "who made that list must have signed it: here",
+     how, FIELD(log_list_signature), 0, 0, NULL, "not checked"},
+    {"log-list-key", 0, OPTION_TEXT, "FILE", "and has this key", how, FIELD(log_list_key), 0, 0,
+     NULL, "Google's"},
     {"tls-min", 0, OPTION_TEXT, "VERSION", "lowest TLS version of a handshake: 1.2", how,
      FIELD(tls_min), 0, 0, NULL, "1.0"},
     {"tls-max", 0, OPTION_TEXT, "VERSION", "highest TLS version of a handshake", how,
@@ -82,21 +100,7 @@ const struct option_spec scan_options[] = {
      FIELD(warn), 0, 0, NULL, "14, a third of short lives"},
     {"critical", 0, OPTION_TEXT, "LIMIT", "critical this long before the end", how, FIELD(critical),
      0, 0, NULL, "3, a tenth of short lives"},
-    {"output", 'o', OPTION_LIST, "WHERE", "-, a path (.jsonl .csv .msgpack .pem, .gz) or null", out,
-     FIELD(outputs), 0, 0, NULL, "-"},
-    {"format", 0, OPTION_CHOICE, "FORMAT", "instead of what the output's name means", out,
-     FIELD(format), 0, 0, scan_formats, NULL},
-    {"fields", 0, OPTION_TEXT, "LIST", "fields or groups to write: host,certificate,days_left", out,
-     FIELD(fields), 0, 0, NULL, "all but large ones"},
-    {"print", 0, OPTION_TEXT, "WHAT", "names: the bare DNS names, for a pipe", out, FIELD(print), 0,
-     0, NULL, "records"},
-    {"gzip", 0, OPTION_FLAG, NULL, "compress files", out, FIELD(gzip), 0, 0, NULL, NULL},
-    {"append", 0, OPTION_FLAG, NULL, "to files that are there already", out, FIELD(append), 0, 0,
-     NULL, NULL},
-    {"rotate-size", 0, OPTION_BYTES, "SIZE", "begin a new file after so much", out,
-     FIELD(rotate_bytes), 0, 0, NULL, "never"},
-    {"rotate-time", 0, OPTION_SECONDS, "TIME", "begin a new file after so long", out,
-     FIELD(rotate_ms), 0, 0, NULL, "never"},
+    OUTPUT_OPTIONS(struct scan_settings, out),
     {"quiet", 'q', OPTION_FLAG, NULL, "no progress and no summary", out, FIELD(quiet), 0, 0, NULL,
      NULL},
     {"stats", 0, OPTION_TEXT, "FILE", "write the sweep's figures as JSON", out, FIELD(stats), 0, 0,
@@ -112,12 +116,17 @@ void scan_settings_init(struct scan_settings *settings) {
         .starttls_timeout_ms = 5000,
         .handshake_timeout_ms = 10000,
         .timeout_ms = 20000,
+        .fetch_timeout_ms = 5000,
     };
-    option_list_init(&settings->outputs);
+    output_settings_init(&settings->output);
     option_list_init(&settings->exclude);
+    option_list_init(&settings->ca_add);
+    option_list_init(&settings->crl_files);
 }
 
 void scan_settings_deinit(struct scan_settings *settings) {
-    option_list_deinit(&settings->outputs);
+    output_settings_deinit(&settings->output);
     option_list_deinit(&settings->exclude);
+    option_list_deinit(&settings->ca_add);
+    option_list_deinit(&settings->crl_files);
 }

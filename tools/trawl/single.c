@@ -1,6 +1,7 @@
 #include "tools/trawl/single.h"
 
 #include "engine/pool/pool.h"
+#include "engine/probe/local_chain.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -60,8 +61,18 @@ static void *listen_for_signals(void *owner) {
     return NULL;
 }
 
+static void submit_all(struct single *single, const struct single_source *source) {
+    struct target target;
+
+    while (source->next(source->owner, &target))
+        if (pool_submit(single->pool, &target) != ERROR_NONE) { /* it was interrupted */
+            local_chain_free(target.local);
+            return;
+        }
+}
+
 static enum error run(struct single *single, const struct probe_setup *setup,
-                      const struct target *target, struct failure *failure) {
+                      const struct single_source *source, struct failure *failure) {
     struct pool_config config = {.workers = 1, .probe = setup->probe, .observer = {see, single}};
     pthread_t listener;
     enum error error = pool_start(&single->pool, &config, failure);
@@ -74,7 +85,7 @@ static enum error run(struct single *single, const struct probe_setup *setup,
                             error_text((enum error)cause));
         pool_stop(single->pool);
     } else {
-        (void)pool_submit(single->pool, target); /* not taken only when it was interrupted */
+        submit_all(single, source);
     }
     pool_finish(single->pool);
     pool_join(single->pool);
@@ -86,8 +97,8 @@ static enum error run(struct single *single, const struct probe_setup *setup,
     return error;
 }
 
-enum error single_probe(const struct probe_setup *setup, const struct target *target,
-                        struct record_list *out, struct failure *failure) {
+enum error single_probe_all(const struct probe_setup *setup, const struct single_source *source,
+                            struct record_list *out, struct failure *failure) {
     struct single single = {.out = out};
     sigset_t before;
 
@@ -96,7 +107,7 @@ enum error single_probe(const struct probe_setup *setup, const struct target *ta
     sigaddset(&single.signals, SIGTERM);
     sigaddset(&single.signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &single.signals, &before);
-    enum error error = run(&single, setup, target, failure);
+    enum error error = run(&single, setup, source, failure);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error != ERROR_NONE)
         return error;
@@ -105,4 +116,21 @@ enum error single_probe(const struct probe_setup *setup, const struct target *ta
     if (out->failed)
         return failure_set(failure, ERROR_MEMORY, "no memory for the record");
     return ERROR_NONE;
+}
+
+static bool next_of_one(void *owner, struct target *target) {
+    const struct target **one = owner;
+
+    if (!*one)
+        return false;
+    *target = **one;
+    *one = NULL;
+    return true;
+}
+
+enum error single_probe(const struct probe_setup *setup, const struct target *target,
+                        struct record_list *out, struct failure *failure) {
+    struct single_source source = {next_of_one, &target};
+
+    return single_probe_all(setup, &source, out, failure);
 }

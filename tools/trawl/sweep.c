@@ -3,8 +3,11 @@
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
 #include "engine/x509/certificate.h"
+#include "tools/trawl/anchors.h"
+#include "tools/trawl/checkpoint.h"
 #include "tools/trawl/console.h"
 #include "tools/trawl/feeder.h"
+#include "tools/trawl/local.h"
 #include "tools/trawl/outputs.h"
 #include "tools/trawl/probe_setup.h"
 #include "tools/trawl/progress.h"
@@ -32,6 +35,9 @@ struct sweep {
     struct console console;
     struct port_list ports;
     struct source_context sources;
+    struct source_roots roots; /* reads into `anchors` */
+    struct anchors anchors;
+    struct buffer password; /* of PKCS#12 files */
     struct feeder_config feeder_config;
     struct probe_setup setup;
     struct checkpoint *checkpoint;
@@ -55,6 +61,17 @@ static void stop(void *owner) {
 
 static void on_done(void *owner) {
     pthread_kill(((struct sweep *)owner)->main_thread, SIGUSR1);
+}
+
+/* --- What the checkpoint has to do with the outputs --- */
+
+static struct sink_position position_of(void *owner, uint32_t number) {
+    return checkpoint_position(((struct sweep *)owner)->checkpoint, number);
+}
+
+static void on_written(void *owner, uint32_t number, const uint64_t *tickets, size_t count,
+                       struct sink_position position) {
+    checkpoint_mark(((struct sweep *)owner)->checkpoint, number, tickets, count, position);
 }
 
 /* --- Set-up --- */
@@ -101,7 +118,7 @@ static bool identify(const struct sweep *sweep, struct checkpoint_identity *out)
     buffer_add_format(&text, "ports %s shard %s seed %llu input %d\n", settings->ports,
                       settings->shard ? settings->shard : "", (unsigned long long)settings->seed,
                       settings->input_format);
-    outputs_describe(settings, &text);
+    outputs_describe(&settings->output, &text);
     certificate_sha256(buffer_slice(&text), out->digest);
     bool ok = !text.failed;
     buffer_deinit(&text);
@@ -110,7 +127,7 @@ static bool identify(const struct sweep *sweep, struct checkpoint_identity *out)
 
 static enum error open_checkpoint(struct sweep *sweep, struct failure *failure) {
     struct checkpoint_identity identity = {.seed = sweep->sources.seed,
-                                           .sinks = outputs_count(sweep->settings)};
+                                           .sinks = outputs_count(&sweep->settings->output)};
     char text[128];
 
     if (!sweep->settings->checkpoint)
@@ -131,6 +148,20 @@ static enum error open_checkpoint(struct sweep *sweep, struct failure *failure) 
     return ERROR_NONE;
 }
 
+static bool verifies(const struct scan_settings *settings) {
+    return !settings->no_verify && settings->plan != PLAN_GRAB;
+}
+
+static enum error read_password(struct sweep *sweep, struct failure *failure) {
+    const char *path = sweep->settings->password_file;
+
+    if (!path)
+        return ERROR_NONE;
+    enum error error = local_read_password(path, &sweep->password, failure);
+    sweep->feeder_config.password = (const char *)sweep->password.ptr;
+    return error;
+}
+
 static void set_sources(struct sweep *sweep) {
     const struct scan_settings *settings = sweep->settings;
 
@@ -142,7 +173,12 @@ static void set_sources(struct sweep *sweep) {
                 : settings->shard ? SHARD_SEED
                                   : random_seed(),
         .stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+        .roots = verifies(settings) ? &sweep->roots : NULL,
+        .no_files = settings->checkpoint ? "certificates in files are no part of a sweep with "
+                                           "--checkpoint: sweep them apart"
+                                         : NULL,
     };
+    sweep->roots = (struct source_roots){anchors_open, &sweep->anchors};
     sweep->feeder_config = (struct feeder_config){
         .specs = sweep->specs,
         .sources = &sweep->sources,
@@ -156,12 +192,10 @@ static enum error set_up(struct sweep *sweep, struct failure *failure) {
     enum error error;
 
     set_sources(sweep);
-    if (settings->print && strcmp(settings->print, "names") != 0)
-        return failure_set(failure, ERROR_USAGE, "--print knows 'names' only, not '%s'",
-                           settings->print);
     if ((error = parse_shard(settings, feeder, failure)) ||
         (error = ports_parse(&sweep->ports, slice_of(settings->ports), &protocol_lookup_all,
                              failure)) ||
+        (error = read_password(sweep, failure)) ||
         (error = feeder_check(feeder, &sweep->total, failure)) ||
         (error = probe_setup_init(&sweep->setup, settings, &sweep->console, failure)) ||
         (error = open_checkpoint(sweep, failure)))
@@ -169,10 +203,13 @@ static enum error set_up(struct sweep *sweep, struct failure *failure) {
     feeder->excluded = sweep->setup.excluded;
     feeder->checkpoint = sweep->checkpoint;
     struct outputs_config outputs = {
-        .settings = settings,
+        .settings = &settings->output,
+        .kind = &probe_record_kind,
         .console = &sweep->console,
-        .checkpoint = sweep->checkpoint,
-        .workers = sweep->setup.workers,
+        .producers = sweep->setup.workers,
+        .resumable = sweep->checkpoint != NULL,
+        .position = position_of,
+        .on_written = sweep->checkpoint ? on_written : NULL,
         .on_dead = stop,
         .on_done = on_done,
         .owner = sweep,
@@ -186,6 +223,8 @@ static void tear_down(struct sweep *sweep) {
     outputs_close(sweep->outputs);
     checkpoint_close(sweep->checkpoint);
     probe_setup_deinit(&sweep->setup);
+    anchors_deinit(&sweep->anchors);
+    buffer_deinit(&sweep->password);
     ports_free(&sweep->ports);
     if (sweep->sources.stop_fd >= 0)
         close(sweep->sources.stop_fd);
@@ -243,7 +282,7 @@ static enum error start(struct sweep *sweep, struct failure *failure) {
         .workers = sweep->setup.workers,
         .probe = sweep->setup.probe,
         .outlets = outputs_outlets(sweep->outputs),
-        .outlet_count = outputs_count(sweep->settings),
+        .outlet_count = outputs_count(&sweep->settings->output),
     };
     enum error error;
 
@@ -266,12 +305,16 @@ static void join(struct sweep *sweep) {
     outputs_join(sweep->outputs, &outputs);
     if (sweep->pool)
         pool_statistics(sweep->pool, &result->statistics);
+    if (sweep->setup.fetcher)
+        result->fetched = fetcher_statistics(sweep->setup.fetcher);
     result->bad_lines = feeder.bad_lines;
     result->excluded = feeder.excluded;
     result->done_before = feeder.done_before;
     result->source_failed = feeder.failed;
     result->records_lost = outputs.records_lost;
-    result->sink_failed = outputs.failed;
+    result->records_refused = outputs.records_refused;
+    result->readers_left = outputs.readers_left;
+    result->sink_failed = outputs.failed || outputs.records_refused;
     result->reader_left = outputs.left;
 }
 
@@ -300,7 +343,7 @@ static enum error run(struct sweep *sweep, struct failure *failure) {
 
 static bool is_complete(const struct sweep_result *result) {
     return !result->interrupted && !result->source_failed && !result->sink_failed &&
-           !result->reader_left && !result->records_lost &&
+           !result->reader_left && !result->records_lost && !result->records_refused &&
            !result->statistics.probe.outcomes[OUTCOME_CANCELLED];
 }
 
@@ -315,6 +358,7 @@ enum error sweep_run(const struct scan_settings *settings, const struct option_l
     sweep->specs = specs;
     sweep->result = result;
     sweep->sources.stop_fd = -1;
+    buffer_init(&sweep->password);
     sweep->console.line = !settings->quiet && isatty(STDERR_FILENO);
     enum error error = set_up(sweep, failure);
     if (error == ERROR_NONE)

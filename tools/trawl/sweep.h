@@ -3,6 +3,7 @@
 #ifndef TOOLS_TRAWL_SWEEP_H
 #define TOOLS_TRAWL_SWEEP_H
 
+#include "engine/fetch/fetcher.h"
 #include "engine/pool/pool.h"
 #include "tools/trawl/command.h"
 #include "tools/trawl/scan_settings.h"
@@ -10,7 +11,8 @@
 /* How a sweep ended. */
 struct sweep_result {
     struct pool_statistics statistics;
-    uint64_t bad_lines, records_lost;
+    struct fetcher_statistics fetched;
+    uint64_t bad_lines, records_lost, records_refused, readers_left;
     uint64_t excluded, done_before; /* targets that were not probed */
     double seconds;
     bool interrupted, source_failed, sink_failed, reader_left;

@@ -216,6 +216,22 @@ static void test_smallest_farm_has_every_kind(void **state) {
         find(farm, (enum farm_kind)kind);
 }
 
+static void test_root_in_a_file(void **state) {
+    char path[] = "/tmp/test-farm-root-XXXXXX", read[4096];
+    struct failure failure = {0};
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(farm_write_root(farm, path, &failure), ERROR_NONE);
+    ssize_t len = pread(fd, read, sizeof read, 0);
+    assert_true(slice_equal((struct slice){(uint8_t *)read, (size_t)len}, farm_root_pem(farm)));
+    close(fd);
+    unlink(path);
+    assert_int_equal(farm_write_root(farm, "/nowhere/root.pem", &failure), ENOENT);
+    assert_non_null(strstr(failure.text, "/nowhere/root.pem: No such file"));
+}
+
 static void test_chosen_kinds(void **state) {
     (void)state;
     struct farm *chosen;
@@ -685,6 +701,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_population),
         cmocka_unit_test(test_smallest_farm_has_every_kind),
+        cmocka_unit_test(test_root_in_a_file),
         cmocka_unit_test(test_chosen_kinds),
         cmocka_unit_test(test_kinds_by_name),
         cmocka_unit_test(test_port_is_not_ephemeral),

@@ -78,6 +78,11 @@ static void test_all_cases(void **state) {
     run_all(sink_cases);
     run_all(queue_cases);
     run_all(io_cases);
+    run_all(ct_cases);
+    run_all(byte_cases);
+    run_all(match_cases);
+    run_all(decode_cases);
+    run_all(follow_cases);
 }
 
 int main(void) {

@@ -37,8 +37,9 @@ static void fake_unwatch(struct io *io, uint32_t watch) {
 static const struct io_backend FAKE = {
     .name = "fake", .watch = fake_watch, .unwatch = fake_unwatch};
 
-/* How a server answers, by the first label of the name. Others: 192.0.2.7, 192.0.2.8 and
- * 2001:db8::7, 2001:db8::8. */
+/* How a server answers, by the first label of the name that does not begin with an underscore.
+ * Others: 192.0.2.7, 192.0.2.8 and 2001:db8::7, 2001:db8::8; as TLSA 3 1 1 aa07, 3 1 1 aa08. The AD
+ * flag is that of the question. */
 static const struct behaviour {
     const char *label;
     uint8_t rcode;
@@ -74,6 +75,9 @@ static const struct behaviour *behaviour_of(const struct fake_server *server, co
                                             uint16_t type) {
     static const struct behaviour GOOD = {.ttl = 60};
 
+    while (name[0] && name[1] == '_')
+        name += name[0] + 1;
+
     for (size_t i = 0; i < sizeof BEHAVIOURS / sizeof BEHAVIOURS[0]; i++) {
         const struct behaviour *behaviour = &BEHAVIOURS[i];
         size_t len = strlen(behaviour->label);
@@ -89,29 +93,30 @@ static const struct behaviour *behaviour_of(const struct fake_server *server, co
 static size_t make_reply(const struct fake_server *server, uint8_t *packet, size_t len) {
     static const uint8_t V6[] = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7};
     static const uint8_t V4[] = {192, 0, 2, 7};
+    static const uint8_t TLSA[] = {3, 1, 1, 0xaa, 7};
     size_t end = 12;
 
     while (end < len && packet[end])
         end += packet[end] + 1U;
     if (end + 5 > len)
         return 0;
-    bool v6 = packet[end + 2] == 28;
-    const struct behaviour *behaviour = behaviour_of(server, packet + 12, packet[end + 2]);
+    uint8_t type = packet[end + 2];
+    const struct behaviour *behaviour = behaviour_of(server, packet + 12, type);
     bool records = behaviour->rcode == 0 && !behaviour->empty;
-    size_t size = v6 ? sizeof V6 : sizeof V4;
+    const uint8_t *data = type == 1 ? V4 : type == 28 ? V6 : TLSA;
+    size_t size = type == 1 ? sizeof V4 : type == 28 ? sizeof V6 : sizeof TLSA;
     if (behaviour->silent)
         return 0;
     packet[2] = 0x81;
-    packet[3] = 0x80 | behaviour->rcode;
+    packet[3] = (uint8_t)(0x80 | (packet[3] & 0x20) | behaviour->rcode);
     packet[7] = records ? 2 : 0;
     packet[11] = 0;
     len = end + 5;
     for (uint8_t last = 7; records && last <= 8; last++) {
         uint8_t bits = behaviour->garbage ? 0xff : 0xc0;
-        const uint8_t head[] = {bits, 12, 0, v6 ? 28 : 1,    0, 1,
-                                0,    0,  0, behaviour->ttl, 0, (uint8_t)size};
+        const uint8_t head[] = {bits, 12, 0, type, 0, 1, 0, 0, 0, behaviour->ttl, 0, (uint8_t)size};
         memcpy(packet + len, head, sizeof head);
-        memcpy(packet + len + sizeof head, v6 ? V6 : V4, size);
+        memcpy(packet + len + sizeof head, data, size);
         len += sizeof head + size;
         packet[len - 1] = last;
     }
@@ -172,6 +177,8 @@ struct fixture {
     uint32_t with_addresses[2]; /* answers to even and odd cookies */
     uint64_t cookie;
     struct resolver_answer answer;
+    struct resolver_tlsa tlsa;
+    uint8_t data[2];  /* the last byte of each */
     const char *then; /* started once from within the next answer */
     bool starting;
 };
@@ -197,6 +204,33 @@ static void on_answer(void *owner, uint64_t cookie, const struct resolver_answer
         start(fixture, then, cookie + 1);
 }
 
+static void start_tlsa(struct fixture *fixture, const char *name, uint16_t port, uint64_t cookie) {
+    fixture->starting = true;
+    assert_true(resolver_start_tlsa(fixture->resolver, slice_of(name), port, cookie));
+    fixture->starting = false;
+}
+
+/* What it starts comes before it looks at the records, which must be there still. */
+static void on_tlsa(void *owner, uint64_t cookie, const struct resolver_tlsa *answer) {
+    struct fixture *fixture = owner;
+    const char *then = fixture->then;
+
+    fixture->then = NULL;
+    if (then)
+        start_tlsa(fixture, then, 443, cookie + 1);
+    fixture->answers++;
+    fixture->cookie = cookie;
+    fixture->tlsa = *answer;
+    assert_true(answer->count <= 2 && !(answer->count && answer->error));
+    for (uint32_t i = 0; i < answer->count; i++) {
+        const struct tlsa *record = &answer->records[i];
+        assert_true(record->usage == 3 && record->selector == 1 && record->matching_type == 1);
+        assert_int_equal(record->data.len, 2);
+        assert_int_equal(record->data.ptr[0], 0xaa);
+        fixture->data[i] = record->data.ptr[1];
+    }
+}
+
 static void open_resolver(struct fixture *fixture, const char *servers, bool prefer_v4,
                           uint32_t timeout_ms) {
     struct resolver_config config = {.io = &fixture->fake.io,
@@ -205,6 +239,7 @@ static void open_resolver(struct fixture *fixture, const char *servers, bool pre
                                      .prefer_v4 = prefer_v4,
                                      .timeout_ms = timeout_ms,
                                      .answered = on_answer,
+                                     .tlsa_answered = on_tlsa,
                                      .owner = fixture};
     struct failure failure;
 
@@ -446,6 +481,107 @@ static void test_start_while_answered(void **state) {
     close_fixture(&fixture);
 }
 
+static void look_up_tlsa(struct fixture *fixture, const char *name, uint16_t port) {
+    uint32_t answers = fixture->answers + 1;
+
+    start_tlsa(fixture, name, port, answers);
+    run(fixture, answers);
+    assert_int_equal(fixture->cookie, answers);
+    assert_int_equal(resolver_open_count(fixture->resolver), 0);
+}
+
+static void look_up_tlsa_error(struct fixture *fixture, const char *name, const char *error) {
+    look_up_tlsa(fixture, name, 443);
+    assert_int_equal(fixture->tlsa.count, 0);
+    if (error)
+        assert_string_equal(fixture->tlsa.error, error);
+    else
+        assert_null(fixture->tlsa.error);
+}
+
+static void test_tlsa(void **state) {
+    (void)state;
+    struct fixture fixture;
+
+    open_fixture(&fixture, 1, false, 20000);
+    look_up_tlsa(&fixture, "Good.Example.", 443);
+    assert_int_equal(fixture.tlsa.count, 2);
+    assert_true(fixture.tlsa.authentic); /* so the question had the flag */
+    assert_memory_equal(fixture.data, "\7\10", 2);
+    look_up_tlsa(&fixture, "good.example", 443);
+    assert_int_equal(questions(&fixture, 0), 1);
+    look_up_tlsa(&fixture, "good.example", 65535);
+    assert_int_equal(questions(&fixture, 0), 2);
+    assert_int_equal(fixture.tlsa.count, 2);
+    look_up(&fixture, "_443._tcp.good.example"); /* a host of that name is another question */
+    expect_families(&fixture, "6464");
+    assert_int_equal(questions(&fixture, 0), 4);
+    pass_seconds(&fixture, 61);
+    look_up_tlsa(&fixture, "good.example", 443);
+    assert_int_equal(questions(&fixture, 0), 5);
+
+    for (uint64_t i = 0; i < 50; i++) /* with others, whose answers come in between */
+        start_tlsa(&fixture, i % 2 ? "many.example" : "more.example", 25, i);
+    start(&fixture, "many.example", 50);
+    run(&fixture, fixture.answers + 51);
+    assert_int_equal(questions(&fixture, 0), 9);
+    close_fixture(&fixture);
+}
+
+static void test_tlsa_words(void **state) {
+    (void)state;
+    struct fixture fixture;
+    char name[LIMIT_HOST_NAME_BYTES + 2];
+
+    open_fixture(&fixture, 1, false, 20000);
+    look_up_tlsa_error(&fixture, "none.example", NULL);
+    assert_true(fixture.tlsa.authentic);
+    look_up_tlsa_error(&fixture, "empty.example", NULL);
+    look_up_tlsa_error(&fixture, "fail.example", "the DNS server failed");
+    look_up_tlsa_error(&fixture, "refuse.example", "the DNS server refused");
+    look_up_tlsa_error(&fixture, "garbage.example", "the DNS server's answer makes no sense");
+    look_up_tlsa(&fixture, "hiccup.example", 443);
+    uint32_t asked = questions(&fixture, 0);
+    memset(name, 'a', sizeof name); /* no room for the port in front of it */
+    for (size_t i = 63; i < LIMIT_HOST_NAME_BYTES; i += 64)
+        name[i] = '.';
+    for (size_t len = LIMIT_HOST_NAME_BYTES - 9; len <= LIMIT_HOST_NAME_BYTES + 1; len++) {
+        char cut[sizeof name + 1];
+        snprintf(cut, sizeof cut, "%.*s", (int)len, name);
+        look_up_tlsa_error(&fixture, cut, NULL);
+    }
+    assert_int_equal(questions(&fixture, 0), asked);
+    start_tlsa(&fixture, "silent.example", 443, 1);
+    turn(&fixture);
+    pass_seconds(&fixture, 21);
+    run(&fixture, fixture.answers + 1);
+    assert_string_equal(fixture.tlsa.error, "no answer from the DNS server in time");
+    start_tlsa(&fixture, "silent.other.example", 443, 1); /* closed while open */
+    close_fixture(&fixture);
+
+    open_fixture(&fixture, 2, false, 20000);
+    look_up_tlsa(&fixture, "failover.example", 443);
+    assert_int_equal(fixture.tlsa.count, 2);
+    close_fixture(&fixture);
+}
+
+/* Records live until everybody has been told, whatever is started meanwhile. */
+static void test_tlsa_while_answered(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"both.example", "fleeting.example", "none.example"};
+    struct fixture fixture;
+
+    open_fixture(&fixture, 1, false, 20000);
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        fixture.then = NAMES[i];
+        start_tlsa(&fixture, NAMES[i], 443, 10 * i);
+        run(&fixture, fixture.answers + 2);
+        assert_int_equal(fixture.cookie, 10 * i + 1);
+        assert_int_equal(fixture.tlsa.count, i < 2 ? 2 : 0);
+    }
+    close_fixture(&fixture);
+}
+
 static void test_next_server(void **state) {
     (void)state;
     struct fixture fixture;
@@ -552,6 +688,9 @@ int main(void) {
         cmocka_unit_test(test_shared_questions),
         cmocka_unit_test(test_kept_answers),
         cmocka_unit_test(test_start_while_answered),
+        cmocka_unit_test(test_tlsa),
+        cmocka_unit_test(test_tlsa_words),
+        cmocka_unit_test(test_tlsa_while_answered),
         cmocka_unit_test(test_next_server),
         cmocka_unit_test(test_dead_servers),
         cmocka_unit_test(test_no_question),

@@ -22,12 +22,44 @@ static const struct source_context context = {
 static const struct source_context context_two = {
     .ports = &two, .protocols = &protocol_lookup_tls, .seed = 1, .stop_fd = -1};
 
+/* Roots are opened by whoever uses the sources; nothing looks into them here. */
+static const char OPENED[] = "first.pem", OTHER[] = "with blanks.pem";
+
+static const struct trust_store *open_roots(void *owner, struct slice path,
+                                            struct failure *failure) {
+    ++*(int *)owner;
+    if (slice_is(path, OPENED))
+        return (const struct trust_store *)OPENED;
+    if (slice_is(path, OTHER))
+        return (const struct trust_store *)OTHER;
+    failure_set(failure, ENOENT, "ca_file: it is not there");
+    return NULL;
+}
+
+static void add_roots(struct buffer *out, const struct target *target) {
+    buffer_add_format(out, "%s%s\n", target->roots ? " by " : "",
+                      target->roots ? (const char *)target->roots : "");
+}
+
 static void add_target(struct buffer *out, const struct target *target) {
     char address[ADDRESS_TEXT_MAX] = "";
     if (target->address.family != ADDRESS_NONE)
         address_format(&target->address, address);
-    buffer_add_format(out, "%s%s%s:%u\n", target->name, target->name_len && *address ? "@" : "",
+    buffer_add_format(out, "%s%s%s:%u", target->name, target->name_len && *address ? "@" : "",
                       address, target->port);
+    add_roots(out, target);
+}
+
+static void add_file(struct buffer *out, struct slice file, const struct target *target) {
+    char address[ADDRESS_TEXT_MAX] = "";
+    if (target->address.family != ADDRESS_NONE)
+        address_format(&target->address, address);
+    buffer_add_text(out, "file ");
+    buffer_add_slice(out, file);
+    buffer_add_format(out, "%s%s%s", target->name_len || *address ? " for " : "", target->name,
+                      address);
+    add_roots(out, target);
+    assert_int_equal(target->port, 0);
 }
 
 /* All that a source gives, one line each; bad lines as "! failure". */
@@ -38,6 +70,8 @@ static enum source_result collect(struct source *source, struct buffer *out) {
         enum source_result result = source_next(source, &target, &failure);
         if (result == SOURCE_TARGET)
             add_target(out, &target);
+        else if (result == SOURCE_FILE)
+            add_file(out, source->file, &target);
         else if (result == SOURCE_BAD_LINE)
             buffer_add_format(out, "! %s\n", failure.text);
         else
@@ -93,6 +127,40 @@ static void arguments(void **state) {
                  "more than 2^64 addresses; the largest IPv6 block is a /64: \"2001:db8::/63\"");
     assert_fails("10.0.0.0/99", ERROR_USAGE,
                  "prefix length \"99\" is not between 0 and 32: \"10.0.0.0/99\"");
+}
+
+static void files(void **state) {
+    (void)state;
+    static const char *const paths[][2] = {
+        {"file:/etc/x.pem", "file /etc/x.pem\n"},
+        {"FILE:///etc/x.pem", "file /etc/x.pem\n"},
+        {"file:a b/10.0.0.0/8", "file a b/10.0.0.0/8\n"},
+        {"file:@x", "file @x\n"},
+        {"file:./443", "file ./443\n"},
+        {"file://host/x", "file //host/x\n"},
+    };
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        assert_gives(&context_two, paths[i][0], "file", paths[i][1]);
+    assert_gives(&context, "file:443", "target", "file:443\n"); /* a host */
+    assert_fails("file:", ERROR_USAGE, "file: without a path: \"file:\"");
+    char longest[LIMIT_PATH_BYTES + 8] = "file:";
+    memset(longest + 5, 'x', LIMIT_PATH_BYTES + 1);
+    struct source *source;
+    assert_int_equal(source_open(&source, &context, longest, NULL), ERROR_USAGE);
+    longest[5 + LIMIT_PATH_BYTES] = '\0';
+    source = open_source(&context, longest);
+    assert_true(source_total(source) == 0);
+    struct target target;
+    assert_int_equal(source_next(source, &target, NULL), SOURCE_FILE);
+    assert_true(source->file.len == LIMIT_PATH_BYTES);
+    assert_int_equal(source_next(source, &target, NULL), SOURCE_END);
+    source_close(source);
+
+    struct source_context without = context;
+    struct failure failure;
+    without.no_files = "not today";
+    assert_int_equal(source_open(&source, &without, "file:/x", &failure), ERROR_USAGE);
+    assert_string_equal(failure.text, "not today: \"file:/x\"");
 }
 
 static void totals(void **state) {
@@ -242,6 +310,72 @@ static void list_of_everything(void **state) {
     assert_list(&context, slice_of("\xef\xbb\xbf"), "", SOURCE_END);
     assert_list(&context_two, slice_of("a\nb:1\nc"), "a:443\na:8443\nb:1\nc:443\nc:8443\n",
                 SOURCE_END);
+}
+
+/* Roots for single targets, and files among them, in each format that can say so. */
+static void list_of_roots_and_files(void **state) {
+    (void)state;
+    int opened = 0;
+    const struct source_roots roots = {open_roots, &opened};
+    struct source_context with = context_two;
+    with.roots = &roots;
+    static const char lines[] = "a.example:1 ca-file=first.pem\n"
+                                "b.example ca-file=with blanks.pem # why\n"
+                                "c.example:1 ca-file=gone.pem\n"
+                                "d.example:1 ca-file=\n"
+                                "e.example:1 ca_file=first.pem\n"
+                                "file:/x y.pem ca-file=first.pem\n"
+                                "file:\n"
+                                "192.0.2.1-1 ca-file=first.pem\n"
+                                "f.example:1";
+    static const char of_lines[] =
+        "a.example:1 by first.pem\n"
+        "b.example:443 by with blanks.pem\nb.example:8443 by with blanks.pem\n"
+        "! %:3: ca_file: it is not there: \"c.example:1 ca-file=gone.pem\"\n"
+        "! %:4: port \"1 ca-file=\" is not between 1 and 65535: \"d.example:1 ca-file=\"\n"
+        "! %:5: port \"1 ca_file=first.pem\" is not between 1 and 65535: "
+        "\"e.example:1 ca_file=first.pem\"\n"
+        "file /x y.pem by first.pem\n"
+        "! %:7: file: without a path: \"file:\"\n"
+        "192.0.2.1:8443 by first.pem\n192.0.2.1:443 by first.pem\n"
+        "f.example:1\n";
+    assert_list(&with, slice_of(lines), of_lines, SOURCE_END);
+    assert_int_equal(opened, 5);
+
+    static const char csv[] = "host,port,ca_file,sni\n"
+                              "a.example,1,first.pem,\n"
+                              "b.example,1,,\n"
+                              "file:/x.pem,,first.pem,b.example\n"
+                              "file:/x.pem,,,192.0.2.1\n"
+                              "file:/x.pem,9,,bad name\n"
+                              "c.example,1,gone.pem,\n";
+    static const char of_csv[] = "a.example:1 by first.pem\n"
+                                 "b.example:1\n"
+                                 "file /x.pem for b.example by first.pem\n"
+                                 "file /x.pem for 192.0.2.1\n"
+                                 "! %:6: \" \" cannot be in a host name: \"file:/x.pem\"\n"
+                                 "! %:7: ca_file: it is not there: \"c.example\"\n";
+    assert_list(&with, slice_of(csv), of_csv, SOURCE_END);
+
+    /* The second is what trawl writes of a file. */
+    static const char json[] =
+        "{\"host\": \"a.example\", \"port\": 1, \"ca_file\": \"first.pem\"}\n"
+        "{\"host\":\"/x.pem\",\"ip\":null,\"protocol\":\"file\"}\n"
+        "{\"host\":\"file:/\\u0000.pem\"}\n"
+        "\"file:/y.pem\"\n";
+    static const char of_json[] = "a.example:1 by first.pem\n"
+                                  "file /x.pem\n"
+                                  "! %:3: no file has such a path: "
+                                  "\"{\"host\":\"file:/\\u0000.pem\"}\"\n"
+                                  "file /y.pem\n";
+    assert_list(&with, slice_of(json), of_json, SOURCE_END);
+
+    with.roots = NULL; /* nothing is verified, so nothing is read */
+    with.no_files = "not today";
+    opened = 0;
+    assert_list(&with, slice_of("a.example:1 ca-file=gone.pem\nfile:/x\n"),
+                "a.example:1\n! %:2: not today: \"file:/x\"\n", SOURCE_END);
+    assert_int_equal(opened, 0);
 }
 
 static void overlong_line(void **state) {
@@ -489,19 +623,28 @@ static void registry(void **state) {
         for (int i = 0; i < count; i++)
             assert_string_not_equal(sources[i]->name, (*kind)->name);
     }
-    assert_int_equal(count, 4);
+    assert_int_equal(count, 5);
     source_close(NULL);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arguments),         cmocka_unit_test(totals),
-        cmocka_unit_test(block_order),       cmocka_unit_test(list_of_everything),
-        cmocka_unit_test(overlong_line),     cmocka_unit_test(formats_of_lists),
-        cmocka_unit_test(broken_list),       cmocka_unit_test(skipping_in_block),
-        cmocka_unit_test(skipping_in_list),  cmocka_unit_test(unreadable_lists),
-        cmocka_unit_test(stdin_streams),     cmocka_unit_test(stdin_split_at_every_byte),
-        cmocka_unit_test(silent_named_pipe), cmocka_unit_test(registry),
+        cmocka_unit_test(arguments),
+        cmocka_unit_test(totals),
+        cmocka_unit_test(block_order),
+        cmocka_unit_test(list_of_everything),
+        cmocka_unit_test(overlong_line),
+        cmocka_unit_test(formats_of_lists),
+        cmocka_unit_test(broken_list),
+        cmocka_unit_test(skipping_in_block),
+        cmocka_unit_test(skipping_in_list),
+        cmocka_unit_test(unreadable_lists),
+        cmocka_unit_test(stdin_streams),
+        cmocka_unit_test(stdin_split_at_every_byte),
+        cmocka_unit_test(silent_named_pipe),
+        cmocka_unit_test(registry),
+        cmocka_unit_test(files),
+        cmocka_unit_test(list_of_roots_and_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

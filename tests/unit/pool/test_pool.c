@@ -1,6 +1,7 @@
 /* The workers on a network that refuses everything: targets in = records out, whatever the sinks
  * do and whenever it is stopped. */
 #include "engine/pool/pool.h"
+#include "engine/probe/local_chain.h"
 #include "tests/unit/pool/fake_io.h"
 
 #include <setjmp.h>
@@ -87,8 +88,10 @@ struct run {
     uint32_t workers, slots;
     uint64_t targets;
     struct pool_observer observer;
-    bool held;          /* the sinks take nothing at first */
-    bool until_stopped; /* the submitting thread stays until then */
+    bool held;                /* the sinks take nothing at first */
+    bool until_stopped;       /* the submitting thread stays until then */
+    uint64_t files;           /* every so many targets one that is of a file; 0: none */
+    _Atomic size_t in_flight; /* bytes of those */
 
     struct pool *pool;
     struct drain drains[OUTLETS];
@@ -137,13 +140,28 @@ static void start(struct run *run) {
                          0);
 }
 
+/* Of the same outcome as the others: a file, of which nobody but the worker that tells of it frees
+ * anything. */
+static struct local_chain *file_of(struct run *run, uint64_t ticket) {
+    if (!run->files || ticket % run->files)
+        return NULL;
+    struct local_chain *chain =
+        local_chain_new_failed(slice_of("/file.pem"), OUTCOME_REFUSED, slice_of("refused"));
+    assert_non_null(chain);
+    chain->in_flight = &run->in_flight;
+    atomic_fetch_add(&run->in_flight, chain->bytes);
+    return chain;
+}
+
 static void *submit_all(void *owner) {
     struct run *run = owner;
     for (uint64_t ticket = 1; ticket <= run->targets; ticket++) {
         struct target target = {.ticket = ticket, .port = 443};
         target.address.family = ADDRESS_V4;
         memcpy(target.address.bytes, &ticket, 4);
+        target.local = file_of(run, ticket);
         if (pool_submit(run->pool, &target) != ERROR_NONE) {
+            local_chain_free(target.local);
             atomic_store(&run->refused, true);
             break;
         }
@@ -189,6 +207,7 @@ static void end(struct run *run) {
     assert_int_equal(probe->busy, 0);
     assert_int_equal(run->net.sockets, 0);
     assert_int_equal(run->net.open, 0);
+    assert_int_equal(run->in_flight, 0);
 }
 
 /* --- Targets in = records out --- */
@@ -206,6 +225,19 @@ static void every_target_gives_a_record(void **state) {
         assert_int_equal(run.statistics.probe.connections, run.targets);
         assert_int_equal(run.net.connects, run.targets);
         assert_in_range(run.net.sockets_max, 1, counts[i] * SLOTS);
+    }
+}
+
+static void files_among_servers(void **state) {
+    (void)state;
+    static const uint32_t every[] = {1, 2, 1000};
+    for (size_t i = 0; i < sizeof every / sizeof every[0]; i++) {
+        struct run run = {.workers = 2, .targets = 10000, .files = every[i]};
+        start(&run);
+        submit(&run);
+        end(&run);
+        assert_int_equal(run.accepted, run.targets);
+        assert_int_equal(run.net.connects, run.targets - run.targets / every[i]);
     }
 }
 
@@ -268,7 +300,10 @@ static void stopped_at_any_moment(void **state) {
     (void)state;
     enum { RUNS = 400 };
     for (uint32_t i = 0; i < RUNS; i++) {
-        struct run run = {.workers = 1 + i % 3, .targets = 100000, .net = {.closes_later = i & 1}};
+        struct run run = {.workers = 1 + i % 3,
+                          .targets = 100000,
+                          .files = i % 4 ? 3 : 0,
+                          .net = {.closes_later = i & 1}};
         pthread_t stopper;
         start(&run);
         submit(&run);
@@ -448,6 +483,7 @@ static void default_workers(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_target_gives_a_record),
+        cmocka_unit_test(files_among_servers),
         cmocka_unit_test(none_at_all),
         cmocka_unit_test(one_by_one),
         cmocka_unit_test(stopped_in_the_midst),

@@ -1,5 +1,7 @@
 #include "engine/probe/judge.h"
 
+#include "engine/record/audit_fields.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -261,6 +263,160 @@ static void test_earlier_findings_stay(void **state) {
     assert_judged(&record, STATUS_WARNING, BIT(FINDING_WEAK_KEY) | BIT(FINDING_EXPIRES_SOON));
 }
 
+/* --- Audits -------------------------------------------------------------------------------- */
+
+enum { TLS13, TLS12, TLS11, TLS10, SSL30 };
+
+/* A server that is as it should be: TLS 1.3 and 1.2 with forward secrecy, nothing else. */
+static struct audit_fields modern(void) {
+    struct audit_fields fields = {.found.secure_renegotiation = TLS_AUDIT_YES};
+    struct tls_audit_result *found = &fields.found;
+
+    for (uint16_t i = 0; i < TLS_AUDIT_VERSIONS; i++)
+        found->versions[i] = (struct tls_audit_version){
+            .version = (uint16_t)(0x0304 - i),
+            .offered = i <= TLS12 ? TLS_AUDIT_YES : TLS_AUDIT_NO,
+            .suites_complete = i <= TLS12,
+            .suite_count = i <= TLS12,
+            .suites = {i == TLS13 ? 0x1301 : 0xc02f},
+        };
+    found->groups12 = (struct tls_audit_groups){.complete = true, .count = 1, .ids = {23}};
+    found->compression = TLS_AUDIT_NO;
+    return fields;
+}
+
+static void add_suite(struct audit_fields *fields, unsigned index, uint16_t suite) {
+    struct tls_audit_version *version = &fields->found.versions[index];
+
+    version->offered = TLS_AUDIT_YES;
+    version->suites_complete = true;
+    version->suites[version->suite_count++] = suite;
+}
+
+static void assert_audited(const struct audit_fields *fields, uint64_t findings) {
+    struct judge_policy policy = judge_policy_default();
+    struct probe_record record = record_with(90, 60);
+
+    record.audit = fields;
+    judge_at(&record, &policy, NOW * 1000);
+    assert_judged(&record, STATUS_OK, findings); /* the status is of the dates alone */
+    record.findings = BIT(FINDING_EXPIRED);      /* those that are there stay */
+    judge_audit(&record);
+    assert_judged(&record, STATUS_OK, findings | BIT(FINDING_EXPIRED));
+}
+
+static void test_audit_versions(void **state) {
+    struct audit_fields fields = modern();
+
+    (void)state;
+    assert_audited(&fields, 0);
+    for (unsigned index = TLS11; index <= SSL30; index++) {
+        fields = modern();
+        add_suite(&fields, index, 0xc013);
+        assert_audited(&fields, BIT(FINDING_WEAK_VERSION));
+    }
+    fields = modern();
+    fields.found.versions[SSL30].offered = TLS_AUDIT_UNKNOWN;
+    assert_audited(&fields, 0);
+    assert_audited(&audit_fields_out_of_memory, 0);
+}
+
+static void test_audit_suites(void **state) {
+    static const struct {
+        uint16_t suite;
+        uint64_t findings;
+    } suites[] = {
+        {0x002f, 0},
+        {0x0005, BIT(FINDING_WEAK_SUITE)},
+        {0x000a, BIT(FINDING_WEAK_SUITE)},
+        {0x0009, BIT(FINDING_WEAK_SUITE)},
+        {0x0004, BIT(FINDING_WEAK_SUITE)},
+        {0x0002, BIT(FINDING_INSECURE_SUITE)},
+        {0xc019, BIT(FINDING_INSECURE_SUITE)},
+        {0x0003, BIT(FINDING_INSECURE_SUITE)},
+    };
+    struct judge_policy policy = judge_policy_default();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) {
+        struct audit_fields fields = modern();
+        add_suite(&fields, TLS12, suites[i].suite);
+        assert_audited(&fields, suites[i].findings);
+        /* and without an audit, when that is what a handshake or grab got */
+        struct probe_record record = record_with(90, 60);
+        record.has_tls = true;
+        record.tls.version = 0x0303;
+        record.tls.cipher = suites[i].suite;
+        judge_at(&record, &policy, NOW * 1000);
+        assert_judged(&record, STATUS_OK, suites[i].findings);
+    }
+}
+
+/* Only said when everything is known that the server accepts. */
+static void test_audit_forward_secrecy(void **state) {
+    struct audit_fields fields = modern();
+    struct tls_audit_version *versions = fields.found.versions;
+
+    (void)state;
+    versions[TLS13].offered = TLS_AUDIT_NO;
+    versions[TLS13].suite_count = 0;
+    versions[TLS12].suites[0] = 0x002f;
+    assert_audited(&fields, BIT(FINDING_NO_FORWARD_SECRECY));
+    versions[TLS13].offered = TLS_AUDIT_UNKNOWN;
+    assert_audited(&fields, 0);
+    versions[TLS13].offered = TLS_AUDIT_NO;
+    versions[TLS12].suites_complete = false;
+    assert_audited(&fields, 0);
+    versions[TLS12].suites_complete = true;
+    add_suite(&fields, TLS12, 0x0033);
+    assert_audited(&fields, 0);
+    versions[TLS12].offered = TLS_AUDIT_NO; /* nothing at all is accepted */
+    versions[TLS12].suite_count = 0;
+    assert_audited(&fields, 0);
+}
+
+static void test_audit_groups(void **state) {
+    struct audit_fields fields = modern();
+
+    (void)state;
+    fields.found.dh_bits = 2048;
+    assert_audited(&fields, 0);
+    fields.found.dh_bits = 2047;
+    assert_audited(&fields, BIT(FINDING_WEAK_GROUP));
+    fields.found.dh_bits = 0;
+    fields.found.groups12.ids[fields.found.groups12.count++] = 21; /* secp224r1 */
+    assert_audited(&fields, 0);
+    fields.found.groups12.ids[fields.found.groups12.count++] = 19; /* secp192r1 */
+    assert_audited(&fields, BIT(FINDING_WEAK_GROUP));
+}
+
+static void test_audit_facts(void **state) {
+    struct audit_fields fields = modern();
+
+    (void)state;
+    fields.found.compression = TLS_AUDIT_YES;
+    assert_audited(&fields, BIT(FINDING_COMPRESSION));
+    fields.found.compression = TLS_AUDIT_UNKNOWN;
+    fields.found.secure_renegotiation = TLS_AUDIT_NO;
+    assert_audited(&fields, BIT(FINDING_NO_SECURE_RENEGOTIATION));
+    fields.found.secure_renegotiation = TLS_AUDIT_UNKNOWN; /* TLS 1.3 has none */
+    assert_audited(&fields, 0);
+}
+
+static void test_scts(void **state) {
+    struct judge_policy policy = judge_policy_default();
+
+    (void)state;
+    for (uint8_t verdict = SCT_UNKNOWN_LOG; verdict <= SCT_UNCHECKED; verdict++) {
+        const struct sct_fields scts[] = {{.verdict = SCT_VALID}, {.verdict = verdict}};
+        struct probe_record record = record_with(90, 60);
+        record.scts = scts;
+        record.sct_count = 2;
+        judge_at(&record, &policy, NOW * 1000);
+        assert_judged(&record, STATUS_OK, verdict == SCT_INVALID ? BIT(FINDING_SCT_INVALID) : 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_days),
@@ -274,6 +430,12 @@ int main(void) {
         cmocka_unit_test(test_trust),
         cmocka_unit_test(test_conversation),
         cmocka_unit_test(test_earlier_findings_stay),
+        cmocka_unit_test(test_audit_versions),
+        cmocka_unit_test(test_audit_suites),
+        cmocka_unit_test(test_audit_forward_secrecy),
+        cmocka_unit_test(test_audit_groups),
+        cmocka_unit_test(test_audit_facts),
+        cmocka_unit_test(test_scts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,9 @@
 
 static const int64_t NOW_MS = MINT_NOW * 1000 + 500;
 
+/* Without it there would be a lint. */
+#define AUTHORITY_KEY "authorityKeyIdentifier=DER:30068004aabbccdd"
+
 /* The usual certificates: root, intermediate, a leaf for www.example.org and 192.0.2.7. */
 struct chain {
     struct minted root, intermediate, leaf;
@@ -18,11 +21,12 @@ struct chain {
 };
 
 static struct minted mint_two_names(const struct minted *issuer, int64_t not_after) {
-    return mint(&(struct mint_order){
-        .subject = "www.example.org",
-        .issuer = issuer,
-        .not_after = not_after,
-        .extensions = {"subjectAltName=DNS:www.example.org,IP:192.0.2.7", MINT_SERVER}});
+    return mint(
+        &(struct mint_order){.subject = "www.example.org",
+                             .issuer = issuer,
+                             .not_after = not_after,
+                             .extensions = {"subjectAltName=DNS:www.example.org,IP:192.0.2.7",
+                                            MINT_SERVER, AUTHORITY_KEY}});
 }
 
 static struct chain chain_new(void) {
@@ -323,6 +327,22 @@ static void test_trusted(void **state) {
     chain_free(&chain);
 }
 
+static void test_unseen_parts(void **state) {
+    (void)state;
+    struct chain chain = chain_new();
+    struct story *story = story_new();
+
+    story->settings.unseen_parts = PART_FINGERPRINT_SHA1 | PART_TBS_SHA256 | PART_SPKI_SHA256;
+    story_shows(story, chain.leaf.der);
+    struct probe_record *record = story_end(story, chain.trust.checker);
+    const struct certificate_fields *fields = &record->certificate;
+    assert_true(record->has_certificate && fields->has_fingerprint_sha256);
+    assert_false(fields->has_fingerprint_sha1 || fields->has_tbs_sha256 || fields->has_spki_sha256);
+    assert_words(fields->subject, "CN=www.example.org");
+    record_put(&record->head);
+    chain_free(&chain);
+}
+
 static void test_untrusted(void **state) {
     (void)state;
     struct chain chain = chain_new();
@@ -336,7 +356,8 @@ static void test_untrusted(void **state) {
     assert_words(record->trust.error, "unknown_issuer");
     assert_int_equal(record->trust.matched_name.len, 0);
     assert_int_equal(record->trust.chain_not_after, 0);
-    assert_int_equal(record->findings, BIT(FINDING_UNTRUSTED) | BIT(FINDING_NAME_MISMATCH));
+    assert_int_equal(record->findings, BIT(FINDING_UNTRUSTED) | BIT(FINDING_NAME_MISMATCH) |
+                                           BIT(FINDING_INCOMPLETE_CHAIN));
     assert_int_equal(record->status, STATUS_OK); /* which is of the dates alone */
     record_put(&record->head);
     chain_free(&chain);
@@ -455,6 +476,80 @@ static void test_strength(void **state) {
     mint_free(&nameless);
 }
 
+/* What a file holds: no server, no address, no name unless somebody says one; and a CA's
+ * certificate is judged as what it is. */
+static void test_file(void **state) {
+    (void)state;
+    struct chain chain = chain_new();
+    const struct {
+        struct slice der;
+        bool is_file;
+        uint64_t findings;
+    } cases[] = {
+        {chain.leaf.der, true, 0},
+        {chain.intermediate.der, true, BIT(FINDING_NO_KEY_IDENTIFIER)},
+        {chain.root.der, true, BIT(FINDING_NO_KEY_IDENTIFIER) | BIT(FINDING_SELF_SIGNED)},
+        {chain.intermediate.der, false,
+         BIT(FINDING_NO_KEY_IDENTIFIER) | BIT(FINDING_NO_SUBJECT_ALT_NAME) |
+             BIT(FINDING_UNTRUSTED)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct story *story = story_new();
+        bool is_file = cases[i].is_file;
+        story_names(story, "");
+        story->report.path = slice_of(is_file ? "/etc/x.pem" : "");
+        story_shows(story, cases[i].der);
+        if (is_file)
+            story_shows(story, chain.intermediate.der);
+        struct probe_record *record = story_end(story, chain.trust.checker);
+        if (is_file) {
+            assert_words(record->host, "/etc/x.pem");
+            assert_words(record->protocol, "file");
+            assert_true(record->port == 0 && record->address.family == ADDRESS_NONE);
+            assert_false(record->trust.name_checked);
+        }
+        assert_true(record->trust.chain_checked);
+        assert_int_equal(record->trust.trusted, is_file);
+        assert_int_equal(record->findings, cases[i].findings);
+        record_put(&record->head);
+    }
+    chain_free(&chain);
+}
+
+/* Each lint is one finding, and weighs nothing. */
+static void test_lints(void **state) {
+    (void)state;
+    struct chain chain = chain_new();
+    static const struct {
+        const char *extensions[3];
+        uint64_t findings;
+    } CASES[] = {
+        {{"subjectAltName=DNS:www.example.org", AUTHORITY_KEY}, 0},
+        {{"subjectAltName=DNS:www.example.org"}, BIT(FINDING_NO_KEY_IDENTIFIER)},
+        {{"subjectAltName=DNS:www.example.org,DNS:a_b.example.org", AUTHORITY_KEY},
+         BIT(FINDING_UNDERSCORE_IN_NAME)},
+        {{"subjectAltName=DNS:www.example.org", AUTHORITY_KEY,
+          "extendedKeyUsage=serverAuth,anyExtendedKeyUsage"},
+         BIT(FINDING_ODD_EXTENDED_KEY_USAGE)},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        const char *const *extensions = CASES[i].extensions;
+        struct minted leaf =
+            mint(&(struct mint_order){.subject = "www.example.org",
+                                      .issuer = &chain.root,
+                                      .extensions = {extensions[0], extensions[1], extensions[2]}});
+        struct story *story = story_new();
+        story_shows(story, leaf.der);
+        struct probe_record *record = story_end(story, chain.trust.checker);
+        assert_int_equal(record->findings, CASES[i].findings);
+        assert_true(record->trust.trusted);
+        assert_int_equal(record->status, STATUS_OK);
+        record_put(&record->head);
+        mint_free(&leaf);
+    }
+    chain_free(&chain);
+}
+
 /* A chain that only a weak key of an issuer keeps from being trusted says so. */
 static void test_weak_issuer(void **state) {
     (void)state;
@@ -509,13 +604,23 @@ static void test_common_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_target),      cmocka_unit_test(test_address_target),
-        cmocka_unit_test(test_long_error),  cmocka_unit_test(test_conversation),
-        cmocka_unit_test(test_alert),       cmocka_unit_test(test_client_certificate),
-        cmocka_unit_test(test_trusted),     cmocka_unit_test(test_untrusted),
-        cmocka_unit_test(test_unverified),  cmocka_unit_test(test_chain_dates),
-        cmocka_unit_test(test_unparsable),  cmocka_unit_test(test_strength),
-        cmocka_unit_test(test_weak_issuer), cmocka_unit_test(test_unreadable_extension),
+        cmocka_unit_test(test_target),
+        cmocka_unit_test(test_address_target),
+        cmocka_unit_test(test_long_error),
+        cmocka_unit_test(test_conversation),
+        cmocka_unit_test(test_alert),
+        cmocka_unit_test(test_client_certificate),
+        cmocka_unit_test(test_trusted),
+        cmocka_unit_test(test_unseen_parts),
+        cmocka_unit_test(test_untrusted),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_lints),
+        cmocka_unit_test(test_unverified),
+        cmocka_unit_test(test_chain_dates),
+        cmocka_unit_test(test_unparsable),
+        cmocka_unit_test(test_strength),
+        cmocka_unit_test(test_weak_issuer),
+        cmocka_unit_test(test_unreadable_extension),
         cmocka_unit_test(test_common_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ static void test_names(void **state) {
         assert_non_null(encoders[count]->summary);
         assert_non_null(encoders[count]->encode);
     }
-    assert_int_equal(count, 6);
+    assert_int_equal(count, 7);
     assert_null(encoder_by_name(slice_of("xml")));
     assert_null(encoder_by_name(slice_of("")));
     assert_null(encoder_by_name(slice_of("jso")));

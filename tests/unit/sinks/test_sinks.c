@@ -19,6 +19,10 @@ static void kinds_by_spec(void **state) {
     assert_string_equal(kind_of("/dev/stdout"), "file");
     assert_string_equal(kind_of("null"), "null");
     assert_string_equal(kind_of("./null"), "file");
+    assert_string_equal(kind_of("webhook+https://example.com/x"), "webhook");
+    assert_string_equal(kind_of("Webhook+http://[::1]:8080/x?y#z"), "webhook");
+    assert_string_equal(kind_of("webhook+x"), "webhook"); /* which says what is wrong with it */
+    assert_string_equal(kind_of("webhook"), "file");
     assert_null(kind_of("ftp://example.com/x"));
 }
 
@@ -28,8 +32,8 @@ static void every_kind_is_complete(void **state) {
         const struct sink_kind *kind = sinks[i];
         assert_true(kind->name && kind->summary && kind->example);
         assert_true(kind->size >= sizeof(struct sink));
-        assert_true(kind->takes && kind->open && kind->write && kind->tick && kind->finish &&
-                    kind->close);
+        assert_true(kind->takes && kind->open && kind->finish && kind->close);
+        assert_true((kind->write && kind->tick) != (kind->take && kind->settle));
     }
 }
 

@@ -77,6 +77,32 @@ static void test_errors(void **state) {
                      CERTIFICATE_BAD_EXTENSIONS);
 }
 
+/* Dates, a serial number or a key that make no sense do not hide what stands behind them. */
+static void test_goes_on(void **state) {
+    struct certificate certificate;
+
+    (void)state;
+    assert_int_equal(ERROR_OF(not_after, UTC_2026 UTC_2026), CERTIFICATE_BAD_VALIDITY);
+    assert_true(certificate.whole && !certificate.has_validity);
+    assert_int_equal(certificate.not_before | certificate.not_after, 0);
+    assert_slice(certificate.subject, BYTES(COMMON_NAME_A));
+    assert_true(certificate.spki.len != 0);
+    assert_int_equal(ERROR_OF(serial, "\x02\x00"), CERTIFICATE_BAD_SERIAL);
+    assert_true(certificate.whole && certificate.has_validity);
+    assert_int_equal(ERROR_OF(key, "\x30\x00"), CERTIFICATE_BAD_KEY);
+    assert_true(certificate.whole);
+    assert_int_equal(ERROR_OF(serial, ""), CERTIFICATE_BAD_SERIAL);
+    assert_false(certificate.whole);
+    assert_int_equal(ERROR_OF(ids, "\x04\x00"), CERTIFICATE_BAD_EXTENSIONS);
+    assert_false(certificate.whole);
+    /* the first that is wrong is the one that counts */
+    struct certificate_parts parts = usual_parts();
+    parts.not_before = BYTES("\x17\x00");
+    parts.extensions = BYTES("\x30\x05\x06\x03\x55\x1d\x13");
+    assert_int_equal(decode_with(parts, &certificate), CERTIFICATE_BAD_VALIDITY);
+    assert_false(certificate.whole);
+}
+
 static void test_every_prefix_fails(void **state) {
     (void)state;
     uint8_t space[8192];
@@ -350,6 +376,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_usual),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_goes_on),
         cmocka_unit_test(test_every_prefix_fails),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_oddities),

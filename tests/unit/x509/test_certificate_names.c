@@ -267,6 +267,79 @@ static void assert_urls(struct slice rest, bool (*next)(struct slice *, struct s
     assert_int_equal(rest.len, 0);
 }
 
+/* --- Several subjectAltName extensions --- */
+
+#define SAN_ID "\x06\x03\x55\x1d\x11"
+#define SAN_OF_A                                                                                   \
+    "\x30\x0c" SAN_ID "\x04\x05\x30\x03\x82\x01"                                                   \
+    "a"
+#define SAN_OF_B                                                                                   \
+    "\x30\x0f" SAN_ID "\x01\x01\xff\x04\x05\x30\x03\x82\x01"                                       \
+    "b"
+#define SAN_ZERO                                                                                   \
+    "\x30\x0d" SAN_ID "\x04\x06\x30\x03\x82\x01"                                                   \
+    "z\x00"
+#define SAN_RUBBISH                                                                                \
+    "\x30\x0d" SAN_ID "\x04\x06\x30\x03\x82\x01"                                                   \
+    "r\x01"
+#define SAN_NONE                                                                                   \
+    "\x30\x0c" SAN_ID "\x04\x05\x31\x03\x82\x01"                                                   \
+    "n"
+#define OTHER "\x30\x09\x06\x03\x55\x1d\x63\x04\x02\x30\x00"
+
+static void test_all_alternative_names(void **state) {
+    static const struct {
+        struct slice extensions, names;
+        bool all, unreadable;
+    } cases[] = {
+#define CASE(extensions, names, ...) {BYTES_OF(extensions), BYTES_OF(names), __VA_ARGS__}
+#define BYTES_OF(literal)            {(const uint8_t *)(literal), sizeof(literal) - 1}
+        CASE(SAN_OF_A,
+             "\x82\x01"
+             "a",
+             true, false),
+        CASE(OTHER, "", true, false),
+        CASE(SAN_OF_A OTHER SAN_OF_B,
+             "\x82\x01"
+             "a\x82\x01"
+             "b",
+             true, true),
+        CASE(SAN_ZERO,
+             "\x82\x01"
+             "z",
+             true, true),
+        CASE(SAN_ZERO SAN_OF_A,
+             "\x82\x01"
+             "z\x82\x01"
+             "a",
+             true, true),
+        CASE(SAN_RUBBISH,
+             "\x82\x01"
+             "r",
+             false, true),
+        CASE(SAN_NONE SAN_OF_A,
+             "\x82\x01"
+             "a",
+             false, true),
+    };
+    uint8_t der[8192];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct certificate_parts parts = usual_parts();
+        struct certificate certificate;
+        struct buffer names;
+        buffer_init(&names);
+        parts.extensions = cases[i].extensions;
+        assert_int_equal(certificate_decode(build_certificate(&parts, der), &certificate),
+                         CERTIFICATE_OK);
+        assert_int_equal(certificate.extension_unreadable, cases[i].unreadable);
+        assert_int_equal(certificate_all_alternative_names(&certificate, &names), cases[i].all);
+        assert_true(slice_equal(buffer_slice(&names), cases[i].names));
+        buffer_deinit(&names);
+    }
+}
+
 static void test_access_urls(void **state) {
     (void)state;
     struct slice access = BYTES("\x30\x0d\x06\x08" ID_AD "\x01\x86\x01"
@@ -322,9 +395,13 @@ static void test_crl_urls(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_name_text),     cmocka_unit_test(test_broken_name),
-        cmocka_unit_test(test_large_names),   cmocka_unit_test(test_common_name),
-        cmocka_unit_test(test_general_names), cmocka_unit_test(test_access_urls),
+        cmocka_unit_test(test_name_text),
+        cmocka_unit_test(test_broken_name),
+        cmocka_unit_test(test_large_names),
+        cmocka_unit_test(test_common_name),
+        cmocka_unit_test(test_general_names),
+        cmocka_unit_test(test_access_urls),
+        cmocka_unit_test(test_all_alternative_names),
         cmocka_unit_test(test_crl_urls),
     };
 

@@ -377,6 +377,51 @@ static void test_leaves_and_their_purpose(void **state) {
     mint_free(&root);
 }
 
+/* A CA's certificate by itself: no server should serve it, but a file may well hold it. */
+static void test_authorities(void **state) {
+    (void)state;
+    struct minted root = mint_root("Root", MINT_P256);
+    struct minted middle = mint_intermediate("Middle", &root, MINT_P256);
+    struct minted leaf = mint_leaf("leaf.example", &root, MINT_P256);
+    struct minted mail = mint(&(struct mint_order){
+        .subject = "Mail",
+        .issuer = &root,
+        .extensions = {MINT_CA, MINT_SIGNS, "extendedKeyUsage=emailProtection"}});
+    struct minted old = mint(&(struct mint_order){.subject = "Old",
+                                                  .issuer = &root,
+                                                  .not_after = MINT_NOW - 1,
+                                                  .extensions = {MINT_CA, MINT_SIGNS}});
+    struct minted stranger = mint_root("Stranger", MINT_P256);
+    const struct {
+        const struct minted *first;
+        enum trust_error authority, server;
+    } cases[] = {
+        {&middle, TRUST_OK, TRUST_WRONG_PURPOSE},
+        {&root, TRUST_OK, TRUST_WRONG_PURPOSE},
+        {&leaf, TRUST_NOT_A_CA, TRUST_OK},
+        {&mail, TRUST_WRONG_PURPOSE, TRUST_WRONG_PURPOSE},
+        {&old, TRUST_EXPIRED, TRUST_WRONG_PURPOSE},
+        {&stranger, TRUST_SELF_SIGNED, TRUST_SELF_SIGNED},
+    };
+    struct fixture fixture = fixture_open(ROOTS(&root));
+    /* Twice, in both orders: what is remembered of one question is no answer to the other. */
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        size_t at = i / 2;
+        struct slice der = cases[at].first->der;
+        for (size_t k = 0; k < 2; k++) {
+            bool of_authority = (i + k) % 2;
+            struct trust_verdict verdict =
+                of_authority ? trust_check_authority(fixture.checker, &der, 1, MINT_NOW)
+                             : trust_check(fixture.checker, &der, 1, MINT_NOW);
+            assert_verdict(verdict, of_authority ? cases[at].authority : cases[at].server);
+        }
+    }
+    fixture_close(&fixture);
+    struct minted *all[] = {&stranger, &old, &mail, &leaf, &middle, &root};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        mint_free(all[i]);
+}
+
 static void test_weak_keys_and_signatures(void **state) {
     (void)state;
     struct minted root = mint_root("Root", MINT_P256);
@@ -575,6 +620,7 @@ int main(void) {
         cmocka_unit_test(test_path_length),
         cmocka_unit_test(test_issuers_that_may_not_issue),
         cmocka_unit_test(test_leaves_and_their_purpose),
+        cmocka_unit_test(test_authorities),
         cmocka_unit_test(test_weak_keys_and_signatures),
         cmocka_unit_test(test_a_changed_byte_breaks_the_signature),
         cmocka_unit_test(test_lookalikes_cost_a_bounded_number_of_signature_checks),

@@ -99,6 +99,32 @@ static void test_folder(void **state) {
         free(all[i]);
 }
 
+static void test_adding(void **state) {
+    struct folder *folder = *state;
+    char *first = path_in(folder, "first.txt"), *both = path_in(folder, "both.txt");
+    char *missing = path_in(folder, "missing.txt");
+    struct trust_store *store;
+    struct failure failure = {0};
+    mint_write(first, &folder->first);
+    mint_write(both, &folder->second);
+    mint_write(both, &folder->first);
+    assert_int_equal(trust_store_open(&store, first, &failure), ERROR_NONE);
+    assert_int_equal(trust_store_roots(store), 1);
+    assert_int_equal(trust_store_add(store, both, &failure), ERROR_NONE);
+    assert_int_equal(trust_store_roots(store), 2);
+    assert_int_equal(trust_store_add(store, missing, &failure), ENOENT);
+    assert_non_null(strstr(failure.text, missing));
+    assert_int_equal(trust_store_roots(store), 2);
+    struct trust_checker *checker = trust_checker_new(store);
+    struct slice second = folder->second.der;
+    assert_int_equal(trust_check_authority(checker, &second, 1, MINT_NOW).error, TRUST_OK);
+    trust_checker_free(checker);
+    trust_store_close(store);
+    char *all[] = {first, both, missing};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
 static void test_refused_files(void **state) {
     struct folder *folder = *state;
     char *missing = path_in(folder, "missing.pem"), *empty = path_in(folder, "empty.txt");
@@ -168,6 +194,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_bundle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_adding, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_environment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_system_store, set_up, tear_down),

@@ -1,0 +1,536 @@
+"""`trawl watch` in certwatch's place: its environment, its tables in a real PostgreSQL, its webhook,
+its pages; and what certwatch itself gets wrong.
+
+    python3 test_certwatch.py FOLDER     $TRAWL is the program
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from support import HANG_SECONDS, SKIPPED, check, command, finish
+
+try:
+    from certwatch_support import (CERTWATCH_TABLES, Authority, FeedServer, Postgres, Receiver,
+                                   find_postgres, get, message_of, wait_until, with_colons)
+except ImportError:
+    print("no python3-cryptography: apt-get install python3-cryptography")
+    sys.exit(SKIPPED)
+from servers import free_port
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PRECERT, FINAL = "PrecertLogEntry", "X509LogEntry"
+CA = Authority()
+
+
+class Watch:
+    """trawl watch with certwatch's environment."""
+
+    def __init__(self, site, *arguments, port=None, **environment):
+        self.port = port or free_port()
+        values = {"POSTGRES_DSN": site.postgres.dsn(), "CERTSTREAM_URL": site.feed.url,
+                  "WEBHOOK_URL": site.receiver.url, "API_PORT": str(self.port),
+                  "SUSPICIOUS_GRACE_S": "0.3", "WATCH_REFRESH_INTERVAL_S": "0.2", **environment}
+        clean = {k: v for k, v in os.environ.items() if k not in values}
+        self.errors = tempfile.TemporaryFile()
+        self.output = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            command("watch", *arguments), stdin=subprocess.DEVNULL, stdout=self.output,
+            stderr=self.errors, env={**clean, **{k: v for k, v in values.items() if v is not None}})
+        wait_until("the health page", lambda: self.health()[0] or self.process.poll() is not None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.end()
+        self.errors.close()
+        self.output.close()
+
+    def health(self):
+        status, text = get(f"http://127.0.0.1:{self.port}/healthz")
+        return status, json.loads(text) if text else {}
+
+    def metrics(self):
+        """Values by name with labels."""
+        lines = get(f"http://127.0.0.1:{self.port}/metrics")[1].splitlines()
+        return {name: float(value) for name, _, value in
+                (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+    def said(self):
+        self.errors.seek(0)
+        return self.errors.read().decode()
+
+    def shown(self):
+        self.output.seek(0)
+        return [json.loads(line) for line in self.output.read().decode().splitlines()]
+
+    def end(self, sig=signal.SIGTERM):
+        self.process.send_signal(sig)
+        return self.process.wait(HANG_SECONDS)
+
+
+class Site:
+    def __init__(self, postgres, feed, receiver):
+        self.postgres, self.feed, self.receiver = postgres, feed, receiver
+
+    def clear(self, *names, tables=CERTWATCH_TABLES, database="postgres"):
+        self.postgres.run(tables, database)
+        for name in names:
+            self.postgres.run(f"INSERT INTO public.intent_current VALUES ('{name}')", database)
+        self.receiver.events.clear()
+        self.receiver.status = 200
+
+    def know(self, issuance, serial=None, database="postgres"):
+        begin, end = issuance.times()
+        self.postgres.run(
+            "INSERT INTO public.certs(fingerprint_sha1, serial, not_before, not_after) VALUES "
+            f"('{issuance.sha1()}', '{serial}', {begin}, {end})", database)
+
+    def alert_of(self, issuance):
+        hashes = (issuance.sha1(PRECERT), issuance.sha1())
+        return [a for a in self.postgres.alerts() if a["fingerprint"] in hashes]
+
+    def wait_delivered(self, issuance):
+        return wait_until(f"a delivered row of {issuance.names}",
+                          lambda: [a for a in self.alert_of(issuance) if a["delivered"]])
+
+
+def with_trawls_tables():
+    return CERTWATCH_TABLES + (ROOT / "tools/certwatch.sql").read_text(encoding="ascii")
+
+
+# --- certwatch's own smoke test, and what it gets wrong ---
+
+def check_payload(event, issuance, message):
+    begin, end = issuance.times()
+    data = message["data"]
+    expected = {
+        "fingerprint_sha1": issuance.sha1(data["update_type"]), "severity": "suspicious",
+        "matched_entries": ["example.org"], "matched_sans": ["www.example.org"],
+        "all_sans": ["www.example.org", "other.test"], "issuer_o": "Honest Trust",
+        "issuer_cn": "Honest CA 1", "not_before": begin, "not_after": end, "lifetime_days": 90.0,
+        "source_log": "Test 'Log2026'", "cert_link": data["cert_link"],
+        "serial": f"{issuance.serial:X}".zfill(2 * (len(f"{issuance.serial:X}") + 1 >> 1)),
+        "update_type": data["update_type"], "seen_at": int(data["seen"]),
+        "tbs_sha256": issuance.tbs_sha256,
+    }
+    for key, value in expected.items():
+        check(event.get(key) == value, key, event.get(key), "and not", value)
+
+
+def check_smoke(site, tables, sends_der=True):
+    unauthorised = CA.issue("www.example.org", "other.test")
+    known, unwatched = CA.issue("known.example.org"), CA.issue("www.example.com", "example.org.test")
+    twice, own, late = (CA.issue(f"{name}.example.org") for name in ("twice", "own", "late"))
+    colons, last = CA.issue("colons.example.org"), CA.issue("last.example.org")
+    site.clear("example.org", tables=tables)
+    site.know(known)
+    site.know(own, serial=f"00{own.serial:x}")
+    site.postgres.run("INSERT INTO public.certs(fingerprint_sha1) VALUES "
+                      f"('{with_colons(colons.sha1())}')")
+    with Watch(site) as watch:
+        wait_until("the feed", lambda: watch.health()[1].get("connected"))
+        message = message_of(unauthorised, with_der=sends_der)
+        site.feed.send(message)
+        event = site.receiver.wait_for(unauthorised)
+        if sends_der:
+            check_payload(event, unauthorised, message)
+        check(event.get("severity") == "suspicious", event)
+        row = site.wait_delivered(unauthorised)[0]
+        check(row["severity"] == "suspicious" and row["matched"] == ["example.org"] and
+              row["sans"] == ["www.example.org", "other.test"] and row["issuer"] == "Honest CA 1" and
+              row["seen_at"] == int(message["data"]["seen"]), row)
+        for issuance in (known, colons):
+            site.feed.send(issuance, with_der=sends_der)
+            event = site.receiver.wait_for(issuance)
+            check(event.get("severity") == "info", event)
+            check(site.wait_delivered(issuance)[0]["severity"] == "info", "a row of info")
+        site.feed.send(unwatched, with_der=sends_der)
+        # Both at once: one event.
+        site.feed.send(twice, PRECERT, with_der=sends_der)
+        site.feed.send(twice, FINAL, with_der=sends_der)
+        site.feed.send(twice, PRECERT, with_der=sends_der)
+        check(site.receiver.wait_for(twice).get("severity") == "suspicious", "one issuance")
+        site.feed.send(twice, FINAL, with_der=sends_der)
+        # The renewal is in the inventory by its certificate; its precertificate comes first.
+        site.feed.send(own, PRECERT, with_der=sends_der)
+        event = site.receiver.wait_for(own)
+        check(event.get("severity") == "info" and event.get("update_type") == PRECERT, event)
+        # It is put into the inventory while its precertificate waits, without a serial number.
+        with_grace = CA.issue("grace.example.org")
+        site.feed.send(last, with_der=sends_der)
+        site.receiver.wait_for(last)
+        for issuance in (unauthorised, known, twice, own, last):
+            check(len(site.receiver.of(issuance)) == 1, "events of", issuance.names,
+                  len(site.receiver.of(issuance)))
+            check(len(site.alert_of(issuance)) == 1, "rows of", issuance.names)
+        check(not site.receiver.of(unwatched) and not site.alert_of(unwatched), "unwatched names")
+        check_pages(watch)
+        check(watch.end() == 130, "its end", watch.said())
+    with Watch(site, SUSPICIOUS_GRACE_S="120") as watch:
+        site.feed.send(late, PRECERT, with_der=sends_der)
+        wait_until("it waits", lambda: watch.metrics()["trawl_watch_pending"] == 1)
+        site.postgres.run(f"INSERT INTO public.certs(fingerprint_sha1) VALUES ('{late.sha1()}')")
+        site.feed.send(late, FINAL, with_der=sends_der)
+        check(site.receiver.wait_for(late).get("severity") == "info", "the certificate is known")
+        # The inventory learns of a precertificate's certificate within the grace period.
+        site.feed.send(with_grace, PRECERT, with_der=sends_der)
+        wait_until("it waits", lambda: watch.metrics()["trawl_watch_pending"] == 1)
+        site.know(with_grace, serial=with_colons(f"{with_grace.serial:040X}"))
+        event = site.receiver.wait_for(with_grace)
+        check(event.get("severity") == "info", event)
+
+
+def check_pages(watch):
+    status, health = watch.health()
+    check(status == 200 and health["ok"] is True and health["watch_entries"] == 1, health)
+    check(abs(health["last_ct_event_at"] - time.time()) < HANG_SECONDS, health)
+    metrics = watch.metrics()
+    text = get(f"http://127.0.0.1:{watch.port}/metrics")[1]
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+    for name, kind in {
+            "certwatch_ct_messages_total": "counter", "certwatch_alerts_total": "counter",
+            "certwatch_webhook_total": "counter", "certwatch_webhook_duration_seconds": "histogram",
+            "certwatch_watch_entries": "gauge", "certwatch_ws_connected": "gauge",
+            "certwatch_last_ct_event_timestamp_seconds": "gauge",
+            "certwatch_dedupe_cache_size": "gauge"}.items():
+        check(types.get(name) == kind, name, types.get(name))
+    for name, value in {
+            'certwatch_ct_messages_total{type="certificate_update"}': 10,
+            'certwatch_alerts_total{severity="info"}': 3,
+            'certwatch_alerts_total{severity="suspicious"}': 3,
+            'certwatch_webhook_total{result="success"}': 6,
+            'certwatch_webhook_total{result="failure"}': 0,
+            "certwatch_webhook_duration_seconds_count": 6,
+            'certwatch_webhook_duration_seconds_bucket{le="+Inf"}': 6,
+            "certwatch_watch_entries": 1, "certwatch_ws_connected": 1,
+            "certwatch_dedupe_cache_size": 6, "trawl_watch_pending": 0, "trawl_watch_untold": 0,
+            "trawl_watch_delivered_total": 6}.items():
+        check(metrics.get(name) == value, name, metrics.get(name), "and not", value)
+    buckets = re.findall(r'duration_seconds_bucket\{le="([^"]+)"', text)
+    check(buckets == ["0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "+Inf"] or
+          (buckets[0] == "0.05" and buckets[-2:] == ["30", "+Inf"]), buckets)
+
+
+def check_names(site):
+    """What stands in intent_current, and what it matches."""
+    cases = {"*.wild.test": "a.wild.test", "münchen.test": "www.xn--mnchen-3ya.test",
+             "xn--bcher-kva.test": "xn--bcher-kva.test", "UPPER.test.": "*.upper.test",
+             "deep.below.test": "*.below.test"}
+    site.clear(*cases, "a.*.inner.test", "localhost", "empty..label.test")
+    with Watch(site) as watch:
+        check("3 rows of public.intent_current are no names" in watch.said(), watch.said())
+        check(watch.metrics()["certwatch_watch_entries"] == len(cases), watch.metrics())
+        for entry, name in cases.items():
+            issuance = CA.issue(name)
+            site.feed.send(issuance)
+            event = site.receiver.wait_for(issuance)
+            check(event.get("matched_entries") == [entry], event)
+        said = watch.said()
+        time.sleep(0.5)
+        check(watch.said().count("are no names") == 1, "once", said)
+
+
+def check_reload(site):
+    site.clear()
+    before, after, gone = (CA.issue(f"{name}.example.org") for name in ("before", "after", "gone"))
+    with Watch(site) as watch:
+        check("public.intent_current has no name to watch yet" in watch.said(), watch.said())
+        site.feed.send(before)
+        site.postgres.run("INSERT INTO public.intent_current VALUES ('example.org')")
+        wait_until("the new list", lambda: watch.metrics()["certwatch_watch_entries"] == 1)
+        site.feed.send(after)
+        site.receiver.wait_for(after)
+        check(not site.receiver.of(before), "before it was watched")
+        # An empty list never takes the place of one; and that is told, at /healthz too.
+        site.postgres.run("TRUNCATE public.intent_current")
+        wait_until("503", lambda: watch.health()[0] == 503)
+        site.feed.send(gone)
+        site.receiver.wait_for(gone)
+        site.postgres.run("INSERT INTO public.intent_current VALUES ('example.org'), ('b.test')")
+        wait_until("200", lambda: watch.health()[0] == 200)
+        check(watch.metrics()["certwatch_watch_entries"] == 2, "two names")
+
+
+# --- Outages ---
+
+def check_database_outage(site):
+    site.clear("example.org")
+    issuances = [CA.issue(f"n{i}.example.org") for i in range(20)]
+    with Watch(site) as watch:
+        first = CA.issue("first.example.org")
+        site.feed.send(first)
+        site.wait_delivered(first)
+        site.postgres.stop()
+        for issuance in issuances[:10]:
+            site.feed.send(issuance)
+        wait_until("503", lambda: watch.health()[0] == 503)
+        check(watch.health()[1]["database_ok"] is False, watch.health())
+        for issuance in issuances[10:]:
+            site.feed.send(issuance)
+        wait_until("they wait", lambda: watch.metrics()["trawl_watch_pending"] == len(issuances))
+        check(len(site.receiver.events) == 1, "nothing without a look into the inventory")
+        site.postgres.start()
+        for issuance in issuances:
+            site.receiver.wait_for(issuance)
+            check(site.wait_delivered(issuance), "a row")
+        order = [e["matched_sans"][0] for e in site.receiver.events[1:]]
+        check(order == [i.names[0] for i in issuances], "the order", order)
+        wait_until("200", lambda: watch.health()[0] == 200)
+        check(watch.said().count("the database works again") == 1, watch.said())
+        check(Postgres.PASSWORD not in watch.said(), "the password")
+
+
+def check_feed_outage(site):
+    site.clear("example.org")
+    with Watch(site) as watch:
+        wait_until("200", lambda: watch.health()[0] == 200)
+        site.feed.down()
+        wait_until("503", lambda: watch.health()[0] == 503)
+        check(watch.metrics()["certwatch_ws_connected"] == 0, "a metric")
+        check(watch.health()[1]["ok"] is False, watch.health())
+        site.feed.up()
+        issuance = CA.issue("back.example.org")
+        site.feed.send(issuance)
+        site.receiver.wait_for(issuance)
+        wait_until("200", lambda: watch.health()[0] == 200)
+        check(watch.metrics()["certwatch_ws_connected"] == 1, "a metric")
+
+
+def check_webhook_outage(site):
+    """The row says that it is not delivered, until it is."""
+    site.clear("example.org")
+    site.receiver.status = 500
+    issuance, later = CA.issue("down.example.org"), CA.issue("later.example.org")
+    output = f"webhook+{site.receiver.url}#retries=1,backoff=50ms"
+    with Watch(site, "-o", output, WEBHOOK_URL=None) as watch:
+        site.feed.send(issuance)
+        wait_until("a failure", lambda: watch.metrics()['certwatch_webhook_total{result="failure"}'])
+        check([a["delivered"] for a in site.alert_of(issuance)] == [False], "not delivered")
+        check(watch.health()[0] == 200, "an outage of others")
+        site.receiver.status = 200
+        site.feed.send(later)
+        site.receiver.wait_for(later)
+        site.receiver.wait_for(issuance)
+        check(site.wait_delivered(issuance), "delivered")
+        site.wait_delivered(later)
+        check(len(site.receiver.of(issuance)) == 1 and len(site.alert_of(issuance)) == 1, "once")
+
+
+# --- Restarts ---
+
+def check_restart(site, *arguments, ends=(signal.SIGTERM, signal.SIGKILL)):
+    site.clear("example.org", tables=with_trawls_tables())
+    told, unknown = CA.issue("told.example.org"), CA.issue("new.example.org")
+    with Watch(site, *arguments) as watch:
+        site.feed.send(told, PRECERT)
+        site.wait_delivered(told)
+        wait_until("all is noted", lambda: watch.metrics()["trawl_watch_untold"] == 0)
+        watch.end(ends[0])
+    for number, end in enumerate(ends[1:]):
+        with Watch(site, *arguments) as watch:
+            fresh = CA.issue(f"fresh{number}.example.org")
+            for update in (FINAL, PRECERT):
+                site.feed.send(told, update)
+            site.feed.send(fresh)
+            site.wait_delivered(fresh)
+            wait_until("all is noted", lambda: watch.metrics()["trawl_watch_untold"] == 0)
+            check(watch.metrics()['certwatch_alerts_total{severity="suspicious"}'] == 1,
+                  "what was told before counts no more")
+            watch.end(end)
+    with Watch(site, *arguments) as watch:
+        site.feed.send(told, FINAL)
+        site.feed.send(unknown)
+        site.wait_delivered(unknown)
+        check(len(site.receiver.of(told)) == 1, "told again:", len(site.receiver.of(told)))
+        check(len(site.alert_of(told)) == 1, "one row")
+
+
+def check_killed_while_down(site, folder):
+    """Killed with alerts that the webhook has not taken: with a state they are told later."""
+    site.clear("example.org")
+    site.receiver.status = 503
+    issuances = [CA.issue(f"k{i}.example.org") for i in range(5)]
+    state = ["--state", os.path.join(folder, "killed.db")]
+    with Watch(site, *state) as watch:
+        for issuance in issuances:
+            site.feed.send(issuance)
+        wait_until("all have a verdict", lambda: watch.metrics()["trawl_watch_untold"] == 5)
+        watch.end(signal.SIGKILL)
+    site.receiver.status = 200
+    with Watch(site, *state) as watch:
+        for issuance in issuances:
+            site.receiver.wait_for(issuance)
+            check(len(site.wait_delivered(issuance)) == 1, "a row")
+
+
+# --- Settings ---
+
+def check_observer(site):
+    """Without a webhook records are shown, and count as delivered to nobody."""
+    site.clear("example.org")
+    issuance = CA.issue("seen.example.org")
+    with Watch(site, WEBHOOK_URL=None) as watch:
+        site.feed.send(issuance)
+        wait_until("all is noted", lambda: watch.metrics()["trawl_watch_delivered_total"] == 1)
+        wait_until("a record", watch.shown)
+        check([r["verdict"] for r in watch.shown()] == ["suspicious"], watch.shown())
+        check([a["delivered"] for a in site.alert_of(issuance)] == [False], site.postgres.alerts())
+
+
+def check_retention(site):
+    site.clear("example.org")
+    now = int(time.time())
+    for age, name in ((4000, "old"), (100, "young")):
+        site.postgres.run("INSERT INTO public.alerts(fingerprint, seen_at, delivered) VALUES "
+                          f"('{name}', {now - age}, true)")
+    with Watch(site, ALERT_RETENTION_S="3600", CLEANUP_INTERVAL_S="1") as watch:
+        wait_until("the old alert goes", lambda: len(site.postgres.alerts()) == 1)
+        check(site.postgres.alerts()[0]["fingerprint"] == "young", site.postgres.alerts())
+        site.postgres.run("INSERT INTO public.alerts(fingerprint, seen_at) SELECT 'many', 1 FROM "
+                          "generate_series(1, 12000)")
+        wait_until("all old alerts go", lambda: len(site.postgres.alerts()) == 1)
+        check(watch.health()[0] == 200, watch.health())
+
+
+def check_options_win(site):
+    site.clear("example.org")
+    port = free_port()
+    issuance, other = CA.issue("www.option.test"), CA.issue("www.example.org")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "hits.jsonl")
+        with Watch(site, "-d", "option.test", "--grace", "0", "--listen", f"127.0.0.1:{port}", "-o",
+                   path, port=port, SUSPICIOUS_GRACE_S="3600", API_PORT="1") as watch:
+            site.feed.send(other)
+            site.feed.send(issuance)
+            lines = wait_until("a record", lambda: path.read_text(encoding="utf-8"))
+            check("www.option.test" in lines and "www.example.org" not in lines, lines)
+            arguments = pathlib.Path(f"/proc/{watch.process.pid}/cmdline").read_bytes().decode()
+            check(Postgres.PASSWORD not in arguments, "the password in the arguments")
+            site.wait_delivered(issuance)
+        check(not site.receiver.events, "the webhook of the environment")
+
+
+def run_with(site, *arguments, **environment):
+    values = {"POSTGRES_DSN": site.postgres.dsn(), "CERTSTREAM_URL": site.feed.url, **environment}
+    return subprocess.run(command("watch", *arguments), capture_output=True, text=True,
+                          timeout=HANG_SECONDS, check=False, env={**os.environ, **values})
+
+
+def check_bad_values(site):
+    site.clear("example.org")
+    for name, value in {
+            "API_PORT": "70000", "API_HOST": "no.such.host.invalid", "WEBHOOK_URL": "ftp://x/y",
+            "WEBHOOK_TIMEOUT_S": "soon", "CLEANUP_INTERVAL_S": "-1", "ALERT_RETENTION_S": "x",
+            "SUSPICIOUS_GRACE_S": "1e9", "WATCH_REFRESH_INTERVAL_S": "0", "LOG_LEVEL": "LOUD",
+            "CERTSTREAM_URL": "gopher://x"}.items():
+        done = run_with(site, **{name: value})
+        known_by = {"API_HOST": "cannot listen", "CERTSTREAM_URL": "is no source"}.get(name, name)
+        check(done.returncode == 2 and known_by in done.stderr and done.stderr.count("\n") == 1,
+              name, done.returncode, done.stderr)
+    secret = "s3cr3t-pass"
+    for dsn in (f"postgresql//user:{secret}@host/db", f"host=x password={secret} nonsense",
+                f"postgresql://u:{secret}@h/db?x=y"):
+        done = run_with(site, POSTGRES_DSN=dsn)
+        check(done.returncode == 2 and "DSN" in done.stderr and secret not in done.stderr, dsn,
+              done.returncode, done.stderr)
+    for dsn in (f"postgresql://postgres:{secret}@127.0.0.1:{free_port()}/db",
+                f"postgresql://postgres:{secret}@127.0.0.1:port/db",
+                site.postgres.dsn(password=secret), site.postgres.dsn("no_such_database")):
+        done = run_with(site, POSTGRES_DSN=dsn)
+        check(done.returncode == 1 and "PostgreSQL" in done.stderr and secret not in done.stderr and
+              Postgres.PASSWORD not in done.stderr, dsn, done.returncode, done.stderr)
+    site.postgres.run("DROP TABLE public.certs")
+    done = run_with(site)
+    check(done.returncode == 1 and "public.certs" in done.stderr and
+          "tools/certwatch.sql" in done.stderr, done.stderr)
+    done = run_with(site, POSTGRES_DSN="")
+    check(done.returncode == 2, done.returncode, done.stderr)
+
+
+def check_quiet(site):
+    site.clear("example.org")
+    for level, is_quiet in (("info", False), ("WARNING", True), ("ERROR", True)):
+        with Watch(site, LOG_LEVEL=level) as watch:
+            wait_until("200", lambda: watch.health()[0] == 200)
+            watch.end()
+            check((watch.said() == "") == is_quiet, level, watch.said())
+
+
+def check_poisonous(site):
+    """A name that the database's encoding does not know silences nobody."""
+    site.postgres.run("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    site.clear("example.org", database="latin")
+    poison, after = CA.issue("poison.example.org"), CA.issue("after.example.org")
+    message = message_of(poison, with_der=False)
+    message["data"]["leaf_cert"]["all_domains"].append("中文.example.org")
+    with Watch(site, POSTGRES_DSN=site.postgres.dsn("latin")) as watch:
+        site.feed.send(message)
+        site.feed.send(after)
+        site.receiver.wait_for(after)
+        site.receiver.wait_for(poison)
+        wait_until("all is noted", lambda: watch.metrics()["trawl_watch_untold"] == 0)
+        check([a["fingerprint"] for a in site.postgres.alerts("latin")] == [after.sha1()],
+              site.postgres.alerts("latin"))
+        check(watch.health()[0] == 200, watch.health())
+        check("PostgreSQL: a query failed" in watch.said(), watch.said())
+
+
+def check_schema(site):
+    """tools/certwatch.sql makes the tables, and leaves those that are there as they are."""
+    site.clear("example.org")
+    site.postgres.run("INSERT INTO public.alerts(fingerprint, seen_at) VALUES ('x', 1)")
+    own = (ROOT / "tools/certwatch.sql").read_text(encoding="ascii")
+    for _ in range(2):
+        site.postgres.run(own)
+    check(len(site.postgres.alerts()) == 1 and "tbs_sha256" in site.postgres.alerts()[0],
+          site.postgres.alerts())
+    site.postgres.run("DROP TABLE public.intent_current, public.certs, public.alerts;" + own)
+    known = CA.issue("tbs.example.org")
+    site.postgres.run("INSERT INTO public.intent_current VALUES ('example.org'); INSERT INTO "
+                      "public.certs(fingerprint_sha1, tbs_sha256) VALUES ('by its TBS alone', "
+                      f"'{known.tbs_sha256.upper()}')")
+    site.receiver.events.clear()
+    with Watch(site):
+        site.feed.send(known, PRECERT)
+        event = site.receiver.wait_for(known)
+        check(event.get("severity") == "info" and event.get("known_by") == "tbs_sha256", event)
+        check(site.wait_delivered(known)[0]["tbs_sha256"] == known.tbs_sha256, "its TBS")
+
+
+def main():
+    if not find_postgres():
+        print("no PostgreSQL: apt-get install postgresql")
+        sys.exit(SKIPPED)
+    with tempfile.TemporaryDirectory(prefix="certwatch-") as folder, Postgres(folder) as postgres, \
+            FeedServer() as feed, Receiver() as receiver:
+        site = Site(postgres, feed, receiver)
+        check_smoke(site, CERTWATCH_TABLES)
+        check_smoke(site, with_trawls_tables())
+        check_smoke(site, CERTWATCH_TABLES, sends_der=False)
+        check_names(site)
+        check_reload(site)
+        check_database_outage(site)
+        check_feed_outage(site)
+        check_webhook_outage(site)
+        check_restart(site)
+        check_restart(site, "--state", os.path.join(folder, "watch.db"))
+        check_killed_while_down(site, folder)
+        check_observer(site)
+        check_retention(site)
+        check_options_win(site)
+        check_bad_values(site)
+        check_quiet(site)
+        check_poisonous(site)
+        check_schema(site)
+    finish()
+
+
+main()
