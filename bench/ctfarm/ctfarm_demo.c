@@ -145,7 +145,7 @@ enum error ctfarm_demo_start(struct ctfarm_demo **out, const char *folder, doubl
     options.log.wishes = demo->wishes;
     options.log.wish_count = EVENT_COUNT;
     options.start = CTFARM_DEMO_START;
-    options.rate = rate > 0 ? rate : CTFARM_DEMO_RATE;
+    options.rate = rate > 0 ? rate : (double)CTFARM_DEMO_RATE;
     enum error error = ctfarm_start(&demo->farm, &options, failure);
     if (!error)
         error = write_files(demo->farm, folder, failure);

@@ -11,12 +11,13 @@ enum ctfarm_form {
     CTFARM_FORM_DATA,    /* a data tile */
     CTFARM_FORM_GZIP,    /* the same, compressed; only complete tiles */
     CTFARM_FORM_FEED,    /* WebSocket frames; and those of other dialects and details */
-    CTFARM_FORM_COUNT = CTFARM_FORM_FEED + CTFARM_DIALECTS * CTFARM_DETAILS
+    CTFARM_FORM_COUNT = CTFARM_FORM_FEED + (int)CTFARM_DIALECTS * (int)CTFARM_DETAILS
 };
 
 static inline enum ctfarm_form ctfarm_form_feed(enum ctfarm_dialect dialect,
                                                 enum ctfarm_detail detail) {
-    return (enum ctfarm_form)(CTFARM_FORM_FEED + dialect * CTFARM_DETAILS + detail);
+    return (enum ctfarm_form)((int)CTFARM_FORM_FEED + (int)dialect * (int)CTFARM_DETAILS +
+                              (int)detail);
 }
 
 struct ctfarm_page {

@@ -61,10 +61,12 @@ struct meaning {
     const char *message; /* NULL: what libcurl says */
 };
 
+enum { CODE_TOO_LARGE = 100 }; /* CURLE_TOO_LARGE of libcurl 8.6 and later */
+
 static struct meaning meaning_of(const struct answer_end *end) {
     if (end->no_memory)
         return (struct meaning){ERROR_MEMORY, "out of memory"};
-    if (end->too_long)
+    if (end->too_long || (int)end->code == CODE_TOO_LARGE)
         return (struct meaning){ERROR_LIMIT, "the answer is too long"};
     switch (end->code) {
     case CURLE_COULDNT_RESOLVE_HOST:

@@ -35,6 +35,14 @@ extendedKeyUsage = serverAuth
 [other]
 subjectAltName = DNS:other.test
 extendedKeyUsage = serverAuth
+[authority]
+database = FOLDER/index
+new_certs_dir = FOLDER
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
 """
 # Where OpenSSL accepts more: it lets the certificate of a record 0 0 0 complete a path that the server
 # left incomplete, and the bare key of a record 2 1 0 be that of a leaf that is its own issuer.
@@ -58,27 +66,36 @@ class Certificates:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.path("config").write_text(CONFIG, encoding="ascii")
-        for name, issuer, kind, extra in (
-                ("root", None, "ca", ()), ("middle", "root", "ca", ()),
-                ("leaf", "middle", "leaf", ()), ("direct", "root", "leaf", ()),
-                ("other", "middle", "other", ()), ("own", None, "leaf", ()),
-                ("expired", "middle", "leaf", ("-days", "-1")),
-                ("stranger", None, "ca", ()), ("child", "stranger", "leaf", ())):
-            self.make(name, issuer, kind, extra)
+        self.path("config").write_text(CONFIG.replace("FOLDER", folder), encoding="ascii")
+        self.path("index").write_text("", encoding="ascii")
+        for name, issuer, kind, expired in (
+                ("root", None, "ca", False), ("middle", "root", "ca", False),
+                ("leaf", "middle", "leaf", False), ("direct", "root", "leaf", False),
+                ("other", "middle", "other", False), ("own", None, "leaf", False),
+                ("expired", "middle", "leaf", True),
+                ("stranger", None, "ca", False), ("child", "stranger", "leaf", False)):
+            self.make(name, issuer, kind, expired)
 
     def path(self, name):
         return self.folder / name
 
-    def make(self, name, issuer, kind, extra):
+    def make(self, name, issuer, kind, expired):
         key, pem = self.path(name + ".key"), self.path(name + ".pem")
         openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
         request = openssl("req", "-new", "-config", self.path("config"), "-key", key, "-subj",
                           f"/CN={name}")
         signer = (["-CA", self.path(issuer + ".pem"), "-CAkey", self.path(issuer + ".key"),
                    "-CAcreateserial"] if issuer else ["-signkey", key])
-        openssl("x509", "-req", *(extra or ("-days", "90")), *signer, "-extfile",
-                self.path("config"), "-extensions", kind, "-out", pem, data=request)
+        if expired:
+            self.path("request").write_bytes(request)
+            openssl("ca", "-batch", "-notext", "-config", self.path("config"), "-name",
+                    "authority", "-cert", self.path(issuer + ".pem"), "-keyfile",
+                    self.path(issuer + ".key"), "-in", self.path("request"), "-startdate",
+                    "20200101000000Z", "-enddate", "20200201000000Z", "-extfile",
+                    self.path("config"), "-extensions", kind, "-out", pem)
+        else:
+            openssl("x509", "-req", "-days", "90", *signer, "-extfile", self.path("config"),
+                    "-extensions", kind, "-out", pem, data=request)
 
     def pem(self, name):
         return self.path(name + ".pem").read_text(encoding="ascii")
