@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 enum {
     KEY_BYTES = 16,
@@ -19,6 +20,7 @@ enum {
     HEAD_MAX = 16 * 1024,
     URL_MAX = 2048,
     INPUT_BYTES = 128 * 1024,          /* read at a time; what is handed on from there is warm */
+    GATHERED_BYTES = 64 * 1024,        /* what a poll waits for, if it does not take too long */
     OUTPUT_BYTES = 4 * FRAME_SENT_MAX, /* a server that takes nothing gets no further pongs */
 };
 
@@ -79,6 +81,7 @@ static enum error connect_with_curl(struct websocket *websocket, struct failure 
     curl_easy_setopt(websocket->curl, CURLOPT_SSL_ENABLE_ALPN, 0L);
     curl_easy_setopt(websocket->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
     curl_easy_setopt(websocket->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(websocket->curl, CURLOPT_BUFFERSIZE, (long)INPUT_BYTES); /* of one receive */
     curl_easy_setopt(websocket->curl, CURLOPT_ERRORBUFFER, websocket->curl_words);
     curl_easy_setopt(websocket->curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(websocket->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -289,6 +292,12 @@ static bool receive(struct websocket *websocket) {
     return len != 0;
 }
 
+/* Waking up for each message costs more than reading it. */
+static void gather(const struct websocket *websocket) {
+    const int bytes = GATHERED_BYTES;
+    (void)setsockopt(websocket->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
 /* --- Opening and closing --- */
 
 enum error websocket_open(struct websocket **out, const struct websocket_config *config,
@@ -315,6 +324,7 @@ enum error websocket_open(struct websocket **out, const struct websocket_config 
         websocket_close(websocket);
         return error;
     }
+    gather(websocket);
     *out = websocket;
     return ERROR_NONE;
 }
@@ -337,7 +347,7 @@ enum websocket_result websocket_read(struct websocket *websocket, uint32_t wait_
         short events = websocket->output_len ? POLLIN | POLLOUT : POLLIN;
         if (!wait_for(websocket, events, wait_ms, &ready))
             return WEBSOCKET_STOPPED;
-        received = ready && receive(websocket);
+        received = receive(websocket); /* also when it is less than a poll shows */
         flush(websocket);
     }
     if (websocket->ended[0]) {

@@ -36,7 +36,7 @@ enum websocket_result {
     WEBSOCKET_ENDED,   /* the connection is over; `failure` says how */
 };
 
-/* Waits at most `wait_ms` for something to come, and handles what is there. */
+/* Waits at most `wait_ms` for a good part to come, and handles what is there, be it less. */
 enum websocket_result websocket_read(struct websocket *websocket, uint32_t wait_ms,
                                      struct failure *failure);
 

@@ -272,7 +272,7 @@ def check_database_outage(site):
         for issuance in issuances[:10]:
             site.feed.send(issuance)
         wait_until("503", lambda: watch.health()[0] == 503)
-        check(watch.health()[1]["database_ok"] is False, watch.health())
+        wait_until("the database", lambda: watch.health()[1]["database_ok"] is False)
         for issuance in issuances[10:]:
             site.feed.send(issuance)
         wait_until("they wait", lambda: watch.metrics()["trawl_watch_pending"] == len(issuances))
@@ -397,7 +397,7 @@ def check_retention(site):
         site.postgres.run("INSERT INTO public.alerts(fingerprint, seen_at) SELECT 'many', 1 FROM "
                           "generate_series(1, 12000)")
         wait_until("all old alerts go", lambda: len(site.postgres.alerts()) == 1)
-        check(watch.health()[0] == 200, watch.health())
+        check(watch.health()[0] == 200, watch.health(), watch.said())
 
 
 def check_options_win(site):
@@ -427,14 +427,16 @@ def run_with(site, *arguments, **environment):
 def check_bad_values(site):
     site.clear("example.org")
     for name, value in {
-            "API_PORT": "70000", "API_HOST": "no.such.host.invalid", "WEBHOOK_URL": "ftp://x/y",
+            "API_PORT": "70000", "WEBHOOK_URL": "ftp://x/y",
             "WEBHOOK_TIMEOUT_S": "soon", "CLEANUP_INTERVAL_S": "-1", "ALERT_RETENTION_S": "x",
             "SUSPICIOUS_GRACE_S": "1e9", "WATCH_REFRESH_INTERVAL_S": "0", "LOG_LEVEL": "LOUD",
             "CERTSTREAM_URL": "gopher://x"}.items():
         done = run_with(site, **{name: value})
-        known_by = {"API_HOST": "cannot listen", "CERTSTREAM_URL": "is no source"}.get(name, name)
+        known_by = {"CERTSTREAM_URL": "is no source"}.get(name, name)
         check(done.returncode == 2 and known_by in done.stderr and done.stderr.count("\n") == 1,
               name, done.returncode, done.stderr)
+    done = run_with(site, API_HOST="192.0.2.1")
+    check(done.returncode == 1 and "cannot listen on 192.0.2.1:8765" in done.stderr, done.stderr)
     secret = "s3cr3t-pass"
     for dsn in (f"postgresql//user:{secret}@host/db", f"host=x password={secret} nonsense",
                 f"postgresql://u:{secret}@h/db?x=y"):
@@ -472,14 +474,19 @@ def check_poisonous(site):
     message = message_of(poison, with_der=False)
     message["data"]["leaf_cert"]["all_domains"].append("中文.example.org")
     with Watch(site, POSTGRES_DSN=site.postgres.dsn("latin")) as watch:
+        for nonsense in ({}, {"message_type": "certificate_update"}, {"data": "\0"},
+                         {"message_type": "certificate_update", "data": {"leaf_cert": {
+                             "all_domains": ["zero\0.example.org", "\udc80.example.org"]}}}):
+            site.feed.send(nonsense)
         site.feed.send(message)
         site.feed.send(after)
         site.receiver.wait_for(after)
         site.receiver.wait_for(poison)
         wait_until("all is noted", lambda: watch.metrics()["trawl_watch_untold"] == 0)
-        check([a["fingerprint"] for a in site.postgres.alerts("latin")] == [after.sha1()],
-              site.postgres.alerts("latin"))
-        check(watch.health()[0] == 200, watch.health())
+        rows = site.postgres.alerts("latin")
+        check(after.sha1() in [a["fingerprint"] for a in rows], rows)
+        check(poison.sha1() not in [a["fingerprint"] for a in rows], rows)
+        check(watch.health()[0] == 200, watch.health(), watch.said())
         check("PostgreSQL: a query failed" in watch.said(), watch.said())
 
 

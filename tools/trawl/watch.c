@@ -38,6 +38,7 @@ struct watch {
     struct watch_lists *lists;
     struct certwatch *certwatch; /* the ledger's connection */
     struct ledger_database database;
+    struct output_settings output;
     struct saved_sink sinks[OUTPUTS_MAX];
     int64_t started_ms; /* since 1970 */
     struct health *health;
@@ -184,10 +185,16 @@ static enum error open_state(struct watch *watch, struct failure *failure) {
     return error;
 }
 
+/* What was told before a restart is not told again, so it must not be overwritten. */
 static enum error open_outputs(struct watch *watch, struct failure *failure) {
-    bool resumable = watch->settings->all && watch->settings->state;
+    const struct watch_settings *settings = watch->settings;
+    bool resumable = settings->all && settings->state;
+    bool remembers = !settings->all && (settings->state || settings->postgres);
+
+    watch->output = settings->output;
+    watch->output.append |= remembers;
     struct outputs_config config = {
-        .settings = &watch->settings->output,
+        .settings = &watch->output,
         .kind = &ct_record_kind,
         .console = &watch->console,
         .producers = 1,

@@ -120,7 +120,8 @@ static void refresh(struct watch_lists *lists) {
     if (!has_changed(lists))
         return;
     if (read_list(lists, &list, &failure) != ERROR_NONE) {
-        note_failure(lists, failure.text);
+        if (!atomic_load(&lists->stopping))
+            note_failure(lists, failure.text);
         return;
     }
     bool has_failed = atomic_exchange(&lists->is_failing, false);
@@ -220,6 +221,7 @@ void watch_lists_close(struct watch_lists *lists) {
         return;
     if (lists->started) {
         atomic_store(&lists->stopping, true);
+        certwatch_stop(lists->database);
         wake_signal(&lists->wake);
         pthread_join(lists->thread, NULL);
     }

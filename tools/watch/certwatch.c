@@ -371,6 +371,11 @@ enum error certwatch_open(struct certwatch **out, const char *dsn, enum certwatc
     return ERROR_NONE;
 }
 
+void certwatch_stop(struct certwatch *certwatch) {
+    if (certwatch)
+        atomic_store(&certwatch->postgres.is_stopping, true);
+}
+
 void certwatch_close(struct certwatch *certwatch) {
     if (!certwatch)
         return;

@@ -24,6 +24,8 @@ enum certwatch_use { CERTWATCH_LIST, CERTWATCH_LEDGER };
  * never show it. */
 enum error certwatch_open(struct certwatch **out, const char *dsn, enum certwatch_use use,
                           struct failure *failure) __attribute__((warn_unused_result));
+/* Whoever waits for an answer waits no longer, and gets an error; any thread. NULL is fine. */
+void certwatch_stop(struct certwatch *certwatch);
 /* NULL is fine. */
 void certwatch_close(struct certwatch *certwatch);
 

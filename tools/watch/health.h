@@ -1,5 +1,6 @@
 /* Two pages over HTTP for those who look after the program: GET /healthz and GET /metrics. Loopback
- * unless it is told otherwise; nothing can be changed here.
+ * unless it is told otherwise; nothing can be changed here. A page a connection; clients that are
+ * slow or many cost others nothing.
  *
  * A thread of its own; the callbacks run on it. */
 #ifndef TOOLS_WATCH_HEALTH_H

@@ -1,6 +1,7 @@
 /* What the files of the ledger share; all of it belongs to the ledger's thread but for the inbox.
  *
- *     ledger.c           inbox, thread, rounds
+ *     ledger.c           thread, rounds, what fails
+ *     ledger_inbox.c     what others tell it
  *     ledger_hits.c      watching: what comes in, and what it means
  *     ledger_alerts.c    watching: what has a verdict, on its way to database and sinks
  *     ledger_stream.c    every entry: pages to the sinks, positions behind them */

@@ -10,7 +10,10 @@
 
 #define CONNECT_TIMEOUT_S "5"
 
-enum { TYPE_TEXT = 25 }; /* its oid, in every PostgreSQL */
+enum {
+    TYPE_TEXT = 25, /* its oid, in every PostgreSQL */
+    LOOK_MS = 200,
+};
 
 /* --- Errors --- */
 
@@ -108,13 +111,17 @@ void parameters_add_number(struct parameters *parameters, int64_t number) {
 /* Waits until the next result is there; false when the server is silent or gone. */
 static bool await_result(struct postgres *postgres) {
     PGconn *connection = postgres->connection;
+    int waited_ms = 0;
 
     while (PQisBusy(connection)) {
         struct pollfd polled = {.fd = PQsocket(connection), .events = POLLIN};
-        int ready = poll(&polled, 1, postgres->patience_ms);
+        int ready = poll(&polled, 1, LOOK_MS);
         if (ready < 0 && errno == EINTR)
             continue;
-        if (ready <= 0 || !PQconsumeInput(connection))
+        waited_ms = ready == 0 ? waited_ms + LOOK_MS : 0;
+        if (ready < 0 || waited_ms > postgres->patience_ms || atomic_load(&postgres->is_stopping))
+            return false;
+        if (ready > 0 && !PQconsumeInput(connection))
             return false;
     }
     return true;

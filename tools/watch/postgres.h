@@ -7,6 +7,7 @@
 #include "engine/base/error.h"
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 
 enum { POSTGRES_PARAMETERS_MAX = 8 };
 
@@ -14,7 +15,8 @@ enum { POSTGRES_PARAMETERS_MAX = 8 };
 struct postgres {
     PGconn *connection; /* NULL between two */
     char *dsn;
-    int patience_ms; /* a server that says nothing for so long counts as gone */
+    int patience_ms;         /* a server that says nothing for so long counts as gone */
+    atomic_bool is_stopping; /* nobody wants an answer any more; any thread may set it */
     /* After each connecting: looks whether all is there. */
     enum error (*on_connect)(void *owner, struct failure *failure);
     void *owner;

@@ -1,4 +1,5 @@
 #include "engine/queue/batch_queue.h"
+#include "engine/queue/wake.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -110,6 +111,28 @@ static void test_full(void **state) {
     batch_queue_free(queue); /* with what is in it */
 }
 
+/* A producer that found no room is woken by the pop that makes some, and by no other. */
+static void test_room(void **state) {
+    (void)state;
+    struct batch_queue *queue = batch_queue_new(1, CAPACITY);
+    struct batch *refused = batch_of(100);
+    struct wake wake = {0};
+
+    batch_queue_wake_on_room(queue, &wake);
+    for (uint32_t i = 0; i < HOLDS; i++)
+        assert_true(batch_queue_push(queue, 0, batch_of(i)));
+    assert_pops(queue, 0);
+    assert_true(batch_queue_push(queue, 0, batch_of(HOLDS)));
+    assert_int_equal(wake_ticket(&wake), 0);
+    assert_false(batch_queue_push(queue, 0, refused));
+    assert_pops(queue, 1);
+    assert_int_equal(wake_ticket(&wake), 1);
+    assert_pops(queue, 2);
+    assert_int_equal(wake_ticket(&wake), 1);
+    assert_true(batch_queue_push(queue, 0, refused));
+    batch_queue_free(queue);
+}
+
 /* A producer that never stops does not keep the others out. */
 static void test_turns(void **state) {
     (void)state;
@@ -217,7 +240,7 @@ int main(void) {
         cmocka_unit_test(test_batches), cmocka_unit_test(test_tickets),
         cmocka_unit_test(test_order),   cmocka_unit_test(test_full),
         cmocka_unit_test(test_turns),   cmocka_unit_test(test_close),
-        cmocka_unit_test(test_stress),
+        cmocka_unit_test(test_room),    cmocka_unit_test(test_stress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
