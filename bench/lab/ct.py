@@ -173,7 +173,7 @@ def measure_rival(ct):
     names = [f"example{number}.org" for number in range(10)]
     watched = lab.scratch / "ten-names.txt"
     watched.write_text("\n".join(names), encoding="ascii")
-    with LogFarm(lab.programs.ctserver, 1 << (ct.bits - 4), "--warm-entries", "--warm-tiles",
+    with LogFarm(lab.programs.ctserver, 1 << (ct.bits - 3), "--warm-entries", "--warm-tiles",
                  distinct=ct.distinct) as farm:
         theirs = certspotter.Certspotter(lab, farm, names).entrant()
         ours = ct.log("RFC 6962", farm, "Classic", ["-w", watched])

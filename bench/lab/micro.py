@@ -46,16 +46,16 @@ CT_STEPS = {
 DECODER = {
     "decoder.tile": "tile: verified, bound, a million names", "decoder.tile-cold": "… from memory",
     "decoder.tile-no-tree": "… without the tree", "decoder.tile-no-names": "… without the names",
-    "decoder.tile-gzip-cold": "… compressed, from memory",
+    "decoder.tile-gzip": "… compressed, without the names, from memory",
     "decoder.tile-json": "tile: a record of each to JSON", "decoder.tile-json-cold": "… from memory",
     "decoder.tile-json-names": "… index and names only",
     "decoder.get-entries": "RFC 6962: verified, bound, a million names",
-    "decoder.get-entries-cold": "… from memory", "decoder.get-entries-no-tree": "… without the tree",
+    "decoder.get-entries-cold": "… from memory",
     "decoder.get-entries-json-cold": "RFC 6962: a record of each to JSON, from memory",
     "decoder.feed-full": "feed, full: a million names", "decoder.feed-full-cold": "… from memory",
     "decoder.feed-full-json-cold": "feed, full: a record of each to JSON, from memory",
-    "decoder.feed-lite-cold": "feed, lite: a million names, from memory",
-    "decoder.feed-domains-cold": "feed, domains: a million names, from memory",
+    "decoder.feed-lite-cold": "feed, lite, from memory",
+    "decoder.feed-domains-cold": "feed, domains, from memory",
 }
 GROUPS = {"Single steps: CPU each": STEPS, "Records and rings: CPU each": RECORDS,
           "CT, single steps: CPU each": CT_STEPS, "CT, the decoder alone: CPU an entry": DECODER}
