@@ -15,7 +15,7 @@ TILES, TILES_RECORDED, GET_ENTRIES, FEED, CERTSPOTTER_TIMES = 500e3, 250e3, 350e
 WATCHED = 1000 * 1000
 PAGE = 256
 FEED_RATE = 100 * 1000  # messages a second: a reader that cannot keep up loses some, as it should
-FEED_CONNECT_S = 1.0
+FEED_CONNECT_S = 3.0
 
 OF_A_MILLION = "matched against 1,000,000 names"
 EVERY = ["--all", "--format", "json"]

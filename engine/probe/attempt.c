@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { CANCELLED_PART = 0x8000 }; /* of an id */
+
 /* --- Records --- */
 
 static int64_t span_us(uint64_t from_ns, uint64_t to_ns) {
@@ -165,6 +167,16 @@ static struct probe_record *record_of(struct prober *prober, struct slot *slot,
     return make_record(prober, &report);
 }
 
+/* What was cancelled comes again when the sweep is gone on with, and is another record then. */
+static void identify(const struct prober *prober, const struct slot *slot,
+                     struct probe_record *record) {
+    uint16_t part = slot->further ? slot->address_at : 0;
+
+    if (record->outcome == OUTCOME_CANCELLED)
+        part |= CANCELLED_PART;
+    probe_record_identify(record, prober->settings->run, slot->target.number, part);
+}
+
 /* Hands a record on; `last` when no other of its target will follow. What was cancelled is still to
  * be done by who goes on with the sweep. */
 static void deliver(struct prober *prober, struct slot *slot, struct probe_record *record,
@@ -172,6 +184,7 @@ static void deliver(struct prober *prober, struct slot *slot, struct probe_recor
     bool done = last && record->outcome != OUTCOME_CANCELLED;
 
     record->head.ticket = done ? slot->target.ticket : 0;
+    identify(prober, slot, record);
     if (prober->settings->all_addresses)
         compare_addresses(slot, record);
     if (slot->further)

@@ -32,6 +32,7 @@ struct prober_settings {
     const struct io_backend *io; /* what carries the connections */
     void *io_context;            /* for io_config */
     enum plan plan;
+    uint64_t run;                       /* which one this is, in the ids of its records */
     uint32_t slots, conversations;      /* of each worker */
     uint64_t connect_interval_ns;       /* between two connections of one worker; 0 for no pace */
     struct caps *caps;                  /* counted by all workers together; NULL for none */

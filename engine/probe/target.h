@@ -11,6 +11,7 @@ struct local_chain;
 struct trust_store;
 
 struct target {
+    uint64_t number; /* which of the run's targets this is, for the ids of its records; from 1 */
     uint64_t ticket; /* given back with the last record, for who keeps count; 0 for none */
     /* Certificates of a file, which belong to the target: judged as they are, without a connection;
        name and address are then what they should be for. NULL: a server */

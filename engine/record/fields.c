@@ -29,6 +29,7 @@ static const struct probe_record *probe_of(const struct record *record) {
 
 GETTER(record, words(out, record->kind->name))
 GETTER(schema, integer(out, SCHEMA))
+GETTER(id, bytes(out, VALUE_HEX, ((struct slice){r->id, sizeof r->id})))
 GETTER(time, number(out, VALUE_TIME_MS, r->time_ms))
 GETTER(host, text(out, r->host))
 GETTER(ip, address(out, &r->address))
@@ -484,6 +485,8 @@ static const struct field PROBE_FIELDS[] = {
     FIELD("audit.stopped", audit_stopped, VALUE_TEXT,
           SUMMARY("why before its end: out_of_connections, unreachable, out_of_memory, "
                   "out_of_time, cancelled")),
+    /* The last of all: webhook.c counts on it. */
+    FIELD("id", id, VALUE_HEX, SUMMARY("names this record; the same when it is repeated")),
 };
 
 _Static_assert(sizeof PROBE_FIELDS / sizeof PROBE_FIELDS[0] <= FIELDS_MAX, "too many fields");

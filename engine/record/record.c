@@ -36,3 +36,18 @@ struct probe_record *probe_record_new(size_t bytes) {
     atomic_init(&record->head.references, 1);
     return record;
 }
+
+/* Big-endian, so that ids sort as the targets came. */
+static uint8_t *put_number(uint8_t *out, uint64_t number, size_t bytes) {
+    for (size_t i = bytes; i-- > 0; number >>= 8)
+        out[i] = (uint8_t)number;
+    return out + bytes;
+}
+
+void probe_record_identify(struct probe_record *record, uint64_t run, uint64_t number,
+                           uint16_t part) {
+    uint8_t *out = put_number(record->id, run, 8);
+
+    out = put_number(out, number, 6);
+    put_number(out, part, 2);
+}

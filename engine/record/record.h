@@ -97,8 +97,13 @@ struct probe_timing {
     int64_t dns_us, connect_us, starttls_us, handshake_us, total_us;
 };
 
+/* What tells a record from all others, wherever it is kept: which run, which of its targets
+ * (probe_record_identify). Of one that is repeated after a run was killed it is the same. */
+enum { RECORD_ID_BYTES = 16 };
+
 struct probe_record {
     struct record head;
+    uint8_t id[RECORD_ID_BYTES];
     int64_t time_ms;        /* when the probe began, since 1970 */
     struct slice host;      /* as it was given: a name or an address */
     struct address address; /* that was connected to; family ADDRESS_NONE when none */
@@ -170,6 +175,10 @@ struct probe_record {
 /* NULL when there is no memory. `bytes` is how much text and DER is expected to go into its arena.
  */
 struct probe_record *probe_record_new(size_t bytes);
+
+/* Gives the record its id: of target `number` of the run, its record `part`, counted from 0. */
+void probe_record_identify(struct probe_record *record, uint64_t run, uint64_t number,
+                           uint16_t part);
 
 extern const struct record_kind probe_record_kind;
 

@@ -2,8 +2,8 @@
  * event.
  *
  * The last member is always `id`, by which a receiver knows what it has already. It is the same
- * whenever the same thing is told again: of an alert the issuance and the verdict, of all else a
- * hash over the whole. */
+ * whenever the same thing is told again: of an alert the issuance and the verdict, of a probe the
+ * record's own, of all else a hash over the whole. */
 #include "engine/record/certwatch.h"
 #include "engine/record/encoder.h"
 #include "engine/record/event.h"
@@ -26,6 +26,27 @@ static void add_hash(struct slice text, struct buffer *out) {
     text_add_hex(out, (struct slice){hash, ID_BYTES});
 }
 
+/* Whether the record's own id, the last of its fields, was written with them. */
+static bool tells_id(const struct field_selection *fields) {
+    return fields->count && strcmp(fields->fields[fields->count - 1].field->name, "id") == 0;
+}
+
+/* Of the payload that begins at `at`. */
+static void add_id(const struct record *record, size_t at, struct buffer *out) {
+    const struct ct_record *entry = ct_record_of(record);
+    const struct probe_record *probe = probe_record_of(record);
+    size_t len = out->len - at;
+
+    buffer_add_text(out, ",\"id\":\"");
+    if (probe)
+        text_add_hex(out, (struct slice){probe->id, sizeof probe->id});
+    else if (entry->verdict != CT_VERDICT_NONE)
+        add_alert_id(entry, out);
+    else if (!out->failed)
+        add_hash((struct slice){out->ptr + at, len}, out);
+    buffer_add_text(out, "\"");
+}
+
 static void encode(const struct encoding *encoding, const struct record *record,
                    struct buffer *out) {
     const struct ct_record *entry = ct_record_of(record);
@@ -38,13 +59,9 @@ static void encode(const struct encoding *encoding, const struct record *record,
         event_add(encoding, probe, out);
     else
         return;
-    size_t len = out->len - at;
-    buffer_add_text(out, ",\"id\":\"");
-    if (entry && entry->verdict != CT_VERDICT_NONE)
-        add_alert_id(entry, out);
-    else if (!out->failed)
-        add_hash((struct slice){out->ptr + at, len}, out);
-    buffer_add_text(out, "\"}\n");
+    if (entry || !tells_id(encoding->fields))
+        add_id(record, at, out);
+    buffer_add_text(out, "}\n");
 }
 
 const struct encoder webhook_encoder = {

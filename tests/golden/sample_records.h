@@ -26,6 +26,7 @@ static inline struct probe_record *sample_new(const char *host, uint16_t port) {
     struct probe_record *r = probe_record_new(0);
     if (!r)
         abort();
+    probe_record_identify(r, 0x1122334455667788, 7, 0);
     r->time_ms = 1795233405123; /* 2026-11-21T03:56:45.123Z */
     r->host = slice_of(host);
     r->port = port;

@@ -16,6 +16,12 @@
 
 static const char *folder;
 
+/* The files that were read, for as long as slices of them may be looked at. */
+static struct {
+    uint8_t *bytes[64];
+    size_t count;
+} files;
+
 static void fail(const char *what) {
     fprintf(stderr, "tool_dump_ct: %s\n", what);
     exit(1);
@@ -32,9 +38,10 @@ static struct slice read_file(const char *name) {
         fail(path);
     uint8_t *bytes = malloc(size ? (size_t)size : 1);
     rewind(file);
-    if (!bytes || fread(bytes, 1, (size_t)size, file) != (size_t)size)
+    if (!bytes || files.count == sizeof files.bytes / sizeof *files.bytes || fread(bytes, 1, (size_t)size, file) != (size_t)size)
         fail(path);
     fclose(file);
+    files.bytes[files.count++] = bytes;
     return (struct slice){bytes, (size_t)size};
 }
 
@@ -230,5 +237,7 @@ int main(int argc, char **argv) {
     check_edge(&head);
     check_proofs(&sth, &old);
     ct_log_key_deinit(&key);
+    while (files.count)
+        free(files.bytes[--files.count]);
     return 0;
 }

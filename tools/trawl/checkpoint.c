@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TICKETS_A_WORD = 32, WORDS = CHECKPOINT_WINDOW / TICKETS_A_WORD, VERSION = 1 };
+enum { TICKETS_A_WORD = 32, WORDS = CHECKPOINT_WINDOW / TICKETS_A_WORD, VERSION = 2 };
 
 enum { MAGIC_BYTES = 8 };
 static const char BEGUN[] = "TRAWLNEW", FINISHED[] = "TRAWLCKP";
@@ -26,9 +26,9 @@ struct stored {
     char magic[MAGIC_BYTES]; /* FINISHED is written last: before, nothing was marked */
     uint32_t version, sinks;
     uint8_t digest[CHECKPOINT_DIGEST_BYTES];
-    uint64_t seed;
+    uint64_t seed, run;
     struct stored_position positions[CHECKPOINT_SINKS_MAX];
-    uint8_t reserved[4096 - 56 - 16 * CHECKPOINT_SINKS_MAX];
+    uint8_t reserved[4096 - 64 - 16 * CHECKPOINT_SINKS_MAX];
     _Atomic uint64_t words[]; /* WORDS of the first sink, then of the second ... */
 };
 
@@ -193,6 +193,7 @@ static enum error begin(struct checkpoint *checkpoint, const struct checkpoint_i
     stored->version = VERSION;
     stored->sinks = identity->sinks;
     stored->seed = identity->seed;
+    stored->run = identity->run;
     memcpy(stored->digest, identity->digest, sizeof stored->digest);
     atomic_thread_fence(memory_order_release);
     memcpy(stored->magic, FINISHED, MAGIC_BYTES);
@@ -212,6 +213,7 @@ static enum error take_up(struct checkpoint *checkpoint, struct checkpoint_ident
                            "ones, or remove it to begin anew",
                            checkpoint->path);
     identity->seed = stored->seed;
+    identity->run = stored->run;
     checkpoint->done_before = count_done(checkpoint);
     return ERROR_NONE;
 }

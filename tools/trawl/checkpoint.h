@@ -30,6 +30,7 @@ enum {
 struct checkpoint_identity {
     uint8_t digest[CHECKPOINT_DIGEST_BYTES]; /* of the sources and all that selects from them */
     uint64_t seed;  /* in: for a new sweep; out: of the sweep that is gone on with */
+    uint64_t run;   /* likewise; names it in the ids of its records */
     uint32_t sinks; /* at most CHECKPOINT_SINKS_MAX */
 };
 

@@ -1,11 +1,11 @@
 #include "tools/trawl/feeder.h"
 
 #include "engine/base/quote.h"
+#include "engine/base/thread.h"
 #include "engine/probe/local_chain.h"
 #include "tools/trawl/local.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,8 @@ struct feeder {
     struct feeder_config config;
     struct pool *pool;
     pthread_t thread;
-    uint64_t given;   /* by the sources */
-    uint64_t tickets; /* numbered */
+    uint64_t given;    /* by the sources */
+    uint64_t numbered; /* targets */
     struct feeder_totals totals;
     _Atomic uint64_t left_out;  /* excluded or done before; read by others */
     _Atomic size_t local_bytes; /* that workers have still to judge and free */
@@ -55,12 +55,12 @@ static void wait_a_moment(void) {
     nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
 }
 
-/* Numbers the target; true when an earlier run has done it. Waits while the checkpoint's window is
+/* True when an earlier run has done it. Waits while the checkpoint's window is
  * full; after a stop the pool takes no more anyway. */
 static bool done_before(struct feeder *feeder, struct target *target) {
     struct checkpoint *checkpoint = feeder->config.checkpoint;
 
-    target->ticket = ++feeder->tickets;
+    target->ticket = target->number;
     if (checkpoint_is_done(checkpoint, target->ticket)) {
         feeder->totals.done_before++;
         atomic_fetch_add_explicit(&feeder->left_out, 1, memory_order_relaxed);
@@ -74,7 +74,10 @@ static bool done_before(struct feeder *feeder, struct target *target) {
 /* False when the sweep is to end. */
 static bool feed_target(struct feeder *feeder, struct target *target) {
     target->ticket = 0;
-    if (leave_out(feeder, target) || (feeder->config.checkpoint && done_before(feeder, target)))
+    if (leave_out(feeder, target))
+        return true;
+    target->number = ++feeder->numbered;
+    if (feeder->config.checkpoint && done_before(feeder, target))
         return true;
     return pool_submit(feeder->pool, target) == ERROR_NONE;
 }
@@ -107,6 +110,7 @@ static bool feed_local(struct feeder *feeder, struct target *target) {
         wait_a_moment();
     atomic_fetch_add_explicit(&feeder->local_bytes, chain->bytes, memory_order_relaxed);
     chain->in_flight = &feeder->local_bytes;
+    target->number = ++feeder->numbered;
     if (pool_submit(feeder->pool, target) == ERROR_NONE)
         return true;
     local_chain_free(chain);
@@ -197,11 +201,10 @@ enum error feeder_start(struct feeder **out, const struct feeder_config *config,
         return failure_set(failure, ERROR_MEMORY, "no memory for the sources");
     feeder->config = *config;
     feeder->pool = pool;
-    int error = pthread_create(&feeder->thread, NULL, run, feeder);
-    if (error) {
+    enum error error = thread_start(&feeder->thread, "feeder", run, feeder, failure);
+    if (error != ERROR_NONE) {
         free(feeder);
-        return failure_set(failure, (enum error)error, "a thread cannot be started: %s",
-                           error_text((enum error)error));
+        return error;
     }
     *out = feeder;
     return ERROR_NONE;

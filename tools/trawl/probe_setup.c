@@ -1,6 +1,7 @@
 #include "tools/trawl/probe_setup.h"
 
 #include "engine/base/address_set.h"
+#include "engine/base/random.h"
 #include "engine/dns/resolver.h"
 #include "engine/fetch/fetcher.h"
 #include "engine/io/io.h"
@@ -264,6 +265,7 @@ enum error probe_setup_init(struct probe_setup *setup, const struct scan_setting
 
     setup->probe = (struct prober_settings){
         .plan = (enum plan)settings->plan,
+        .run = random_seed(),
         .dns_timeout_ms = (uint32_t)settings->dns_timeout_ms,
         .connect_timeout_ms = (uint32_t)settings->connect_timeout_ms,
         .starttls_timeout_ms = (uint32_t)settings->starttls_timeout_ms,

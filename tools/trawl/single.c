@@ -63,12 +63,15 @@ static void *listen_for_signals(void *owner) {
 
 static void submit_all(struct single *single, const struct single_source *source) {
     struct target target;
+    uint64_t number = 0;
 
-    while (source->next(source->owner, &target))
+    while (source->next(source->owner, &target)) {
+        target.number = ++number;
         if (pool_submit(single->pool, &target) != ERROR_NONE) { /* it was interrupted */
             local_chain_free(target.local);
             return;
         }
+    }
 }
 
 static enum error run(struct single *single, const struct probe_setup *setup,

@@ -127,6 +127,7 @@ static bool identify(const struct sweep *sweep, struct checkpoint_identity *out)
 
 static enum error open_checkpoint(struct sweep *sweep, struct failure *failure) {
     struct checkpoint_identity identity = {.seed = sweep->sources.seed,
+                                           .run = sweep->setup.probe.run,
                                            .sinks = outputs_count(&sweep->settings->output)};
     char text[128];
 
@@ -139,6 +140,7 @@ static enum error open_checkpoint(struct sweep *sweep, struct failure *failure) 
     if (error != ERROR_NONE)
         return error;
     sweep->sources.seed = identity.seed;
+    sweep->setup.probe.run = identity.run;
     uint64_t done = checkpoint_done_before(sweep->checkpoint);
     if (done) {
         snprintf(text, sizeof text, "going on with a sweep of which %llu targets are done",

@@ -95,7 +95,7 @@ static void test_refused(void **state) {
     assert_refused("HOST", "trawl list fields");
     assert_refused("sbuject_cn", "did you mean \"certificate.subject_cn\"");
     assert_refused("tsl", "did you mean \"tls\"");
-    assert_refused("i", "did you mean \"ip\"");
+    assert_refused("iq", "did you mean \"ip\"");
     assert_refused("x", "trawl list fields");
 }
 
