@@ -9,29 +9,24 @@
  * over and not read is lost with the reader: no acknowledgement comes back on such a stream. */
 #include "engine/base/clock.h"
 #include "engine/record/msgpack_token.h"
-#include "sinks/msgpack_socket_address.h"
+#include "sinks/msgpack_socket_link.h"
 #include "sinks/sink.h"
 #include "sinks/spec_options.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum {
     READERS_MAX = 64,
     READERS_USUAL = 16,
-    CONNECT_MS = 5000,
-    PAUSE_MIN_MS = 1000, /* after an attempt that failed; then twice as long each time */
-    PAUSE_MAX_MS = 8000,
-    MODE_MAX = 0777,
     READS_AT_ONCE = 16, /* of a reader that talks without an end */
 };
 
 static const uint64_t MS = 1000000; /* nanoseconds */
 
 struct settings {
-    bool listen;
+    bool listen, ack;
     uint64_t readers, wait;
     const char *mode;
 };
@@ -44,20 +39,13 @@ struct reader {
 struct msgpack_socket {
     struct sink head;
     struct settings settings;
-    struct msgpack_address address;
-    struct msgpack_listener listener;
+    struct msgpack_link link;
     struct reader readers[READERS_MAX];
     uint32_t count;
     bool begun;    /* there were as many readers as the first record waits for */
     bool deserted; /* the last reader left, which nobody was told yet */
     bool in_batch;
     size_t resume; /* of the batch in hand: where a reader that comes now begins */
-    /* Of one who connects. */
-    int connecting; /* a socket under way, or -1 */
-    uint32_t endpoint;
-    uint64_t connect_until_ns, not_before_ns;
-    uint32_t pause_ms;
-    enum error cause; /* why the last attempt failed */
 };
 
 #define FIELD(name) offsetof(struct settings, name)
@@ -85,6 +73,10 @@ static const struct option_spec options[] = {
      .argument = "OCTAL",
      .summary = "with listen: permissions of a Unix socket (0600)",
      .offset = FIELD(mode)},
+    {.name = "ack",
+     .kind = OPTION_FLAG,
+     .summary = "one reader, which acknowledges: see msgpack-ack",
+     .offset = FIELD(ack)}, /* true never comes here */
     {.name = NULL},
 };
 #undef FIELD
@@ -149,110 +141,51 @@ static bool has_enough(const struct msgpack_socket *socket) {
 
 static void accept_readers(struct msgpack_socket *socket) {
     while (socket->count < socket->settings.readers) {
-        int fd = msgpack_address_accept(&socket->listener);
+        int fd = msgpack_link_accept(&socket->link);
         if (fd < 0)
             return; /* the next call tries again, whatever it was */
         add_reader(socket, fd);
     }
 }
 
-/* --- Connecting --- */
-
-/* Poll's milliseconds until then, rounded up. */
-static int wait_ms(uint64_t until_ns) {
-    uint64_t now = clock_monotonic_ns();
-    return until_ns > now ? (int)((until_ns - now + MS - 1) / MS) : 0;
-}
-
-/* This address does not answer: on to the next one, after the last one to a pause. */
-static void miss(struct msgpack_socket *socket, enum error cause) {
-    if (socket->connecting >= 0)
-        close(socket->connecting);
-    socket->connecting = -1;
-    socket->cause = cause;
-    socket->endpoint = (socket->endpoint + 1) % socket->address.count;
-    if (socket->endpoint)
-        return;
-    socket->not_before_ns = clock_monotonic_ns() + socket->pause_ms * MS;
-    socket->pause_ms = socket->pause_ms < PAUSE_MAX_MS ? socket->pause_ms * 2 : PAUSE_MAX_MS;
-}
-
-static void hit(struct msgpack_socket *socket) {
-    add_reader(socket, socket->connecting);
-    socket->connecting = -1;
-    socket->endpoint = 0;
-}
-
-static void begin_to_connect(struct msgpack_socket *socket) {
-    enum error error =
-        msgpack_address_connect(&socket->address, socket->endpoint, &socket->connecting);
-
-    socket->connect_until_ns = clock_monotonic_ns() + CONNECT_MS * MS;
-    if (error == ERROR_NONE)
-        hit(socket);
-    else if (error != (enum error)EINPROGRESS)
-        miss(socket, error);
-}
-
-static void go_on_connecting(struct msgpack_socket *socket, uint64_t until_ns) {
-    struct pollfd item = {.fd = socket->connecting, .events = POLLOUT};
-    uint64_t sooner = until_ns < socket->connect_until_ns ? until_ns : socket->connect_until_ns;
-
-    if (poll(&item, 1, wait_ms(sooner)) == 1) {
-        enum error error = msgpack_address_connected(item.fd);
-        if (error)
-            miss(socket, error);
-        else
-            hit(socket);
-    } else if (clock_monotonic_ns() >= socket->connect_until_ns) {
-        miss(socket, (enum error)ETIMEDOUT);
-    }
-}
-
-/* EAGAIN while an attempt is under way, ENOTCONN in the pause after one. */
-static enum error connect_until(struct msgpack_socket *socket, uint64_t until_ns) {
-    while (socket->count == 0) {
-        uint64_t now = clock_monotonic_ns();
-        if (socket->connecting < 0 && now < socket->not_before_ns)
-            return (enum error)ENOTCONN;
-        if (socket->connecting < 0)
-            begin_to_connect(socket);
-        else if (now >= until_ns)
-            return (enum error)EAGAIN;
-        else
-            go_on_connecting(socket, until_ns);
-    }
-    return ERROR_NONE;
-}
-
 /* --- Writing --- */
 
 static enum error tell_absence(struct msgpack_socket *socket, struct failure *failure) {
-    const char *name = socket->address.name;
+    const char *name = socket->link.address.name;
 
     if (!socket->settings.listen)
         return failure_set(failure, (enum error)ENOTCONN, "cannot connect to %.200s: %s", name,
-                           error_text(socket->cause));
+                           error_text(socket->link.cause));
     if (socket->settings.wait > 1 && !socket->begun)
         return failure_set(failure, (enum error)ENOTCONN, "%.200s: %u of %u readers are there",
                            name, socket->count, (unsigned)socket->settings.wait);
     return failure_set(failure, (enum error)ENOTCONN, "%.200s: no reader is there", name);
 }
 
+static enum error connect_reader(struct msgpack_socket *socket, uint64_t until_ns) {
+    int fd;
+    enum error error =
+        socket->count ? ERROR_NONE : msgpack_link_connect(&socket->link, until_ns, &fd);
+
+    if (!error && !socket->count)
+        add_reader(socket, fd);
+    return error;
+}
+
 static enum error find_readers(struct msgpack_socket *socket, uint64_t until_ns,
                                struct failure *failure) {
     if (!socket->settings.listen) {
-        enum error error = connect_until(socket, until_ns);
+        enum error error = connect_reader(socket, until_ns);
         return error == (enum error)ENOTCONN ? tell_absence(socket, failure) : error;
     }
-    struct pollfd item = {.fd = socket->listener.fd, .events = POLLIN};
+    struct pollfd item = {.fd = socket->link.listener.fd, .events = POLLIN};
     for (;;) {
         accept_readers(socket);
         if (has_enough(socket))
             return ERROR_NONE;
         if (clock_monotonic_ns() >= until_ns)
             return tell_absence(socket, failure);
-        (void)poll(&item, 1, wait_ms(until_ns));
+        (void)poll(&item, 1, msgpack_link_wait_ms(until_ns));
     }
 }
 
@@ -283,7 +216,7 @@ static bool wait_for_readers(const struct msgpack_socket *socket, size_t len, ui
     for (uint32_t i = 0; i < socket->count; i++)
         if (socket->readers[i].sent < len)
             items[behind++] = (struct pollfd){.fd = socket->readers[i].fd, .events = POLLOUT};
-    return poll(items, behind, wait_ms(until_ns)) > 0;
+    return poll(items, behind, msgpack_link_wait_ms(until_ns)) > 0;
 }
 
 static bool all_have_it(const struct msgpack_socket *socket, size_t len) {
@@ -305,7 +238,7 @@ static void begin_batch(struct msgpack_socket *socket) {
 
 static void end_batch(struct msgpack_socket *socket) {
     socket->in_batch = false;
-    socket->pause_ms = PAUSE_MIN_MS;
+    msgpack_link_was_good(&socket->link);
 }
 
 static enum error write_records(struct sink *sink, struct slice bytes, uint32_t records,
@@ -324,7 +257,7 @@ static enum error write_records(struct sink *sink, struct slice bytes, uint32_t 
             socket->deserted = false;
             return failure_set(failure, (enum error)ENOTCONN,
                                "%.200s: the reader left; what it had not read is lost",
-                               socket->address.name);
+                               socket->link.address.name);
         }
         if (!has_enough(socket) && (error = find_readers(socket, until_ns, failure)))
             return error;
@@ -349,17 +282,15 @@ static enum error tick(struct sink *sink, struct failure *failure) {
     if (socket->settings.listen)
         accept_readers(socket);
     else
-        (void)connect_until(socket, clock_monotonic_ns());
+        (void)connect_reader(socket, clock_monotonic_ns());
     return ERROR_NONE;
 }
 
 /* --- Beginning and end --- */
 
-static enum error read_settings(struct msgpack_socket *socket, mode_t *mode,
-                                struct failure *failure) {
+static enum error read_settings(struct msgpack_socket *socket, struct failure *failure) {
     struct settings *settings = &socket->settings;
-    enum error error = spec_options_parse(options, socket->address.options, settings, failure);
-    char *end = NULL;
+    enum error error = spec_options_parse(options, socket->link.address.options, settings, failure);
 
     if (error)
         return error;
@@ -371,38 +302,27 @@ static enum error read_settings(struct msgpack_socket *socket, mode_t *mode,
         settings->readers = settings->wait > READERS_USUAL ? settings->wait : READERS_USUAL;
     if (settings->wait > settings->readers)
         return failure_set(failure, ERROR_USAGE, "#wait cannot be more than #readers");
-    if (!settings->mode)
-        return ERROR_NONE;
-    unsigned long value = strtoul(settings->mode, &end, 8);
-    if (*end || end == settings->mode || value > MODE_MAX || !socket->address.path)
-        return failure_set(failure, ERROR_USAGE,
-                           "#mode takes the permissions of a Unix socket in octal, such as 0660");
-    *mode = (mode_t)value;
     return ERROR_NONE;
 }
 
 static enum error open_socket(struct sink *sink, const struct sink_config *config,
                               struct failure *failure) {
     struct msgpack_socket *socket = socket_of(sink);
-    mode_t mode = 0600;
+    enum error error = msgpack_link_init(&socket->link, config->spec, failure);
 
-    socket->listener.fd = socket->connecting = -1;
-    socket->pause_ms = PAUSE_MIN_MS;
-    enum error error = msgpack_address_init(&socket->address, config->spec, failure);
     if (!error)
-        error = read_settings(socket, &mode, failure);
+        error = read_settings(socket, failure);
     if (error)
         return error;
-    sink->spec = socket->address.name;
+    sink->spec = socket->link.address.name;
     if (!sink->encoding.encoder)
         sink->encoding.encoder = &msgpack_encoder;
     if (sink->encoding.encoder != &msgpack_encoder)
         return failure_set(failure, ERROR_USAGE,
                            "%.200s takes MessagePack only, not --format %s or --print",
-                           socket->address.name, sink->encoding.encoder->name);
-    return socket->settings.listen
-               ? msgpack_address_listen(&socket->address, mode, &socket->listener, failure)
-               : msgpack_address_check_path(&socket->address, failure);
+                           socket->link.address.name, sink->encoding.encoder->name);
+    return msgpack_link_open(&socket->link, socket->settings.listen, socket->settings.mode,
+                             failure);
 }
 
 /* What was handed to the kernel is on its way; closing does not take it back. Those who have come
@@ -424,10 +344,7 @@ static void close_socket(struct sink *sink) {
 
     for (uint32_t i = 0; i < socket->count; i++)
         close(socket->readers[i].fd);
-    if (socket->connecting >= 0)
-        close(socket->connecting);
-    msgpack_address_unlisten(&socket->address, &socket->listener);
-    msgpack_address_deinit(&socket->address);
+    msgpack_link_close(&socket->link);
 }
 
 static bool takes(struct slice spec) {

@@ -1,11 +1,10 @@
 #include "sinks/runner.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/thread.h"
 #include "engine/queue/wake.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 /* A batch that a kind with `take` has. */
@@ -27,9 +26,34 @@ struct sink_runner {
     bool troubled, told; /* by what `settle` said last; and the owner knows */
     struct failure trouble;
     uint64_t told_ns;
-    uint64_t hurry_until_ns;   /* once the runner is abandoned */
-    struct sink_totals totals; /* the thread's own until it is joined */
+    uint64_t hurry_until_ns;                /* once the runner is abandoned */
+    uint64_t round_ns, full_total, held_ns; /* when the round began; the queue's then; all in all */
+    struct sink_totals totals;              /* the thread's own until it is joined */
 };
+
+/* The totals for those who look on. */
+static void publish(const struct sink_runner *runner) {
+    struct sink_statistics *statistics = runner->hooks.statistics;
+
+    if (!statistics)
+        return;
+    __atomic_store_n(&statistics->taken, runner->totals.records_written, __ATOMIC_RELAXED);
+    __atomic_store_n(&statistics->refused, runner->totals.records_refused, __ATOMIC_RELAXED);
+    __atomic_store_n(&statistics->lost, runner->totals.records_lost, __ATOMIC_RELAXED);
+    __atomic_store_n(&statistics->held_ns, runner->held_ns, __ATOMIC_RELAXED);
+}
+
+/* Called once a round: a round in which a producer found its queue full has held it back. */
+static void note_round(struct sink_runner *runner) {
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t full_total = batch_queue_metrics(runner->queue).full_total;
+
+    if (full_total != runner->full_total)
+        runner->held_ns += now_ns - runner->round_ns;
+    runner->full_total = full_total;
+    runner->round_ns = now_ns;
+    publish(runner);
+}
 
 /* One of the calls that can be repeated. */
 struct operation {
@@ -70,10 +94,13 @@ static enum error persist(struct sink_runner *runner, const struct operation *op
     for (;;) {
         /* Read first: the last attempt comes after the order to give up. */
         bool abandoned = atomic_load(&runner->abandoned);
+        runner->sink->hurry = abandoned;
         enum error error = attempt(runner->sink, operation, failure);
         bool slow = error == (enum error)EAGAIN;
         if (!error && troubled && hooks->on_recovered)
             hooks->on_recovered(hooks->context);
+        if (abandoned && slow && runner->sink->spool)
+            return ERROR_NONE; /* what is left is on disk */
         if (abandoned && slow)
             return failure_set(failure, error, "%.200s: its reader is too slow",
                                runner->sink->spec);
@@ -149,10 +176,12 @@ static void write_all(struct sink_runner *runner) {
         if (popped == BATCH_CLOSED)
             break;
         if (popped == BATCH_POPPED) {
+            runner->totals.records_left_out += batch->left_out;
             take_batch(runner, batch);
             batch_free(batch);
         }
-        uint64_t now = clock_monotonic_ns();
+        note_round(runner);
+        uint64_t now = runner->round_ns;
         if (now >= next_tick && is_alive(runner)) {
             run_operation(runner, (struct operation){.kind = TICK});
             next_tick = clock_monotonic_ns() + interval;
@@ -170,8 +199,13 @@ static void launch(struct sink_runner *runner, struct batch *batch) {
         .batch = batch,
         .delivery = {.bytes = buffer_slice(&batch->bytes), .records = batch->records},
     };
+    if (batch->bytes.len == 0) { /* the filter left nothing but tickets */
+        flight->delivery.settled = true;
+        flight->delivery.written = batch->records;
+    }
     runner->records_in_flight += batch->records;
-    runner->sink->kind->take(runner->sink, &flight->delivery);
+    if (!flight->delivery.settled)
+        runner->sink->kind->take(runner->sink, &flight->delivery);
 }
 
 static void count(struct sink_runner *runner, const struct sink_delivery *delivery) {
@@ -234,6 +268,8 @@ static void hear(struct sink_runner *runner, bool troubled) {
 
 static void settle(struct sink_runner *runner, uint32_t wait_ms) {
     struct sink *sink = runner->sink;
+
+    sink->hurry = atomic_load(&runner->abandoned);
     enum error error = sink->kind->settle(sink, wait_ms, &runner->trouble);
 
     hear(runner, error != ERROR_NONE);
@@ -246,10 +282,11 @@ static void settle_in_a_hurry(struct sink_runner *runner) {
 
     if (!runner->hurry_until_ns)
         runner->hurry_until_ns = now + SINK_PATIENCE_MS * UINT64_C(1000000);
-    if (now < runner->hurry_until_ns) {
-        settle(runner, (uint32_t)((runner->hurry_until_ns - now) / 1000000) + 1);
+    bool in_time = now < runner->hurry_until_ns;
+    if (in_time || runner->sink->spool) /* what has just come can be kept all the same */
+        settle(runner, in_time ? (uint32_t)((runner->hurry_until_ns - now) / 1000000) + 1 : 0);
+    if (in_time || runner->flight_count == 0)
         return;
-    }
     struct failure failure = runner->trouble;
     if (!runner->troubled)
         (void)failure_set(&failure, (enum error)EAGAIN, "%.200s: its reader is too slow",
@@ -263,27 +300,38 @@ static bool has_room(const struct sink_runner *runner) {
                                          runner->records_in_flight < runner->sink->window);
 }
 
+/* The next batch, when there is room for one. A sink that keeps what waits has work of its own. */
+static enum batch_pop take_next(struct sink_runner *runner, struct batch **batch) {
+    bool idle = runner->flight_count == 0 && !runner->sink->busy;
+    enum batch_pop popped = batch_queue_pop(runner->queue, idle ? SINK_TICK_MS : 0, batch);
+
+    if (popped != BATCH_POPPED)
+        return popped;
+    runner->totals.records_left_out += (*batch)->left_out;
+    if (is_alive(runner)) {
+        launch(runner, *batch);
+    } else {
+        runner->totals.records_lost += (*batch)->records;
+        batch_free(*batch);
+    }
+    return popped;
+}
+
 static void deliver_all(struct sink_runner *runner) {
     enum batch_pop popped = BATCH_TIMEOUT;
     struct batch *batch;
 
     while (popped != BATCH_CLOSED || runner->flight_count) {
-        bool has_flights = runner->flight_count != 0, looks = has_room(runner);
+        bool looks = has_room(runner);
         if (looks)
-            popped = batch_queue_pop(runner->queue, has_flights ? 0 : SINK_TICK_MS, &batch);
-        bool got = looks && popped == BATCH_POPPED;
-        if (got && is_alive(runner)) {
-            launch(runner, batch);
-        } else if (got) {
-            runner->totals.records_lost += batch->records;
-            batch_free(batch);
-        }
-        if (runner->flight_count == 0)
+            popped = take_next(runner, &batch);
+        note_round(runner);
+        if (runner->flight_count == 0 && !runner->sink->spool)
             continue;
-        if (atomic_load(&runner->abandoned))
+        if (runner->flight_count && atomic_load(&runner->abandoned))
             settle_in_a_hurry(runner);
         else
-            settle(runner, got                               ? 0
+            settle(runner, looks && popped == BATCH_POPPED   ? 0
                            : looks && popped != BATCH_CLOSED ? SINK_LOOK_MS
                                                              : SINK_PATIENCE_MS);
     }
@@ -294,11 +342,13 @@ static void deliver_all(struct sink_runner *runner) {
 static void *run(void *context) {
     struct sink_runner *runner = context;
 
+    runner->round_ns = clock_monotonic_ns();
     if (runner->flights)
         deliver_all(runner);
     else
         write_all(runner);
     complete(runner);
+    publish(runner);
     runner->totals.readers_left = runner->sink->readers_left;
     sink_close(runner->sink);
     if (runner->hooks.on_done)
@@ -330,17 +380,11 @@ enum error sink_runner_start(struct sink_runner **out, struct sink *sink, struct
     runner->sink = sink;
     runner->queue = queue;
     runner->hooks = *hooks;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = pthread_create(&runner->thread, NULL, run, runner);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (result != 0) {
+    enum error error = thread_start(&runner->thread, "sink", run, runner, failure);
+    if (error != ERROR_NONE) {
         runner_free(runner);
-        return failure_set(failure, (enum error)result, "cannot start a thread for %.200s: %s",
-                           sink->spec, error_text((enum error)result));
+        return error;
     }
-    pthread_setname_np(runner->thread, "sink");
     *out = runner;
     return ERROR_NONE;
 }

@@ -11,7 +11,8 @@
  * workers never hang on a dead sink.
  *
  * A kind that settles later (sink_kind.take) has several batches under way. What becomes of them is
- * told in the order in which they came. */
+ * told in the order in which they came. One that keeps on disk what it cannot give away
+ * (sink.spool) is called also when none is, and at an end in a hurry loses nothing. */
 #ifndef SINKS_RUNNER_H
 #define SINKS_RUNNER_H
 
@@ -42,6 +43,7 @@ struct sink_runner_hooks {
                        uint32_t records, const struct failure *failure);
     /* The last call: the sink is completed and closed, sink_runner_join will not wait. */
     void (*on_done)(void *context);
+    struct sink_statistics *statistics; /* to count in; the sink's own part is not touched */
     void *context;
 };
 
@@ -49,6 +51,7 @@ struct sink_totals {
     uint64_t records_written, bytes_written; /* as they were encoded, before compression */
     uint64_t records_refused;                /* by the other side */
     uint64_t records_lost;                   /* others that were taken and not written */
+    uint64_t records_left_out;               /* by the filter: never encoded */
     uint64_t readers_left;                   /* of a sink with several, before the end */
     struct failure failure; /* code ERROR_NONE when all went well, ERROR_GONE without text */
 };

@@ -7,32 +7,6 @@
 
 enum { GIVEN_MAX = 64 };
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* In place. False when something behind a "%" is no byte, or zero. */
-static bool decode_percent(char *text) {
-    char *out = text;
-
-    while (*text) {
-        if (*text != '%') {
-            *out++ = *text++;
-            continue;
-        }
-        int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
-        if (low < 0 || (high | low) == 0)
-            return false;
-        *out++ = (char)(high << 4 | low);
-        text += 3;
-    }
-    *out = 0;
-    return true;
-}
-
 static enum error refuse_unknown(const struct option_spec *specs, struct slice name,
                                  struct failure *failure) {
     const struct option_spec *nearest = NULL;
@@ -75,7 +49,7 @@ static enum error set_one(const struct option_spec *specs, char *name, void *set
     if (!value && spec->kind != OPTION_FLAG)
         return failure_set(failure, ERROR_USAGE, "%s needs a value: %s=%s", given, given,
                            spec->argument);
-    if (value && !decode_percent(value))
+    if (value && !text_decode_percent(value))
         return failure_set(failure, ERROR_USAGE, "%s: a %% must be written as %%25", given);
     return option_set(spec, given, value, settings, failure);
 }

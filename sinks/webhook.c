@@ -252,6 +252,7 @@ const struct sink_kind webhook_sink = {
     .example = "-o 'webhook+https://hooks.example.org/in#batch=50,secret-file=key'",
     .options = options,
     .size = sizeof(struct webhook),
+    .spools = true,
     .takes = takes,
     .open = open_webhook,
     .take = take,

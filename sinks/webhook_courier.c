@@ -26,6 +26,7 @@ enum {
 struct share {
     struct sink_delivery *of;
     uint32_t records;
+    struct slice bytes; /* their lines, within the delivery */
 };
 
 enum message_state { FREE, DUE, UNDER_WAY };
@@ -101,7 +102,7 @@ static struct slice next_line(const struct courier *courier) {
  * Messages
  * ------------------------------------------------------------------------------------------- */
 
-static void add_share(struct message *message, struct sink_delivery *delivery) {
+static void add_share(struct message *message, struct sink_delivery *delivery, struct slice line) {
     struct share *last =
         message->shares.len
             ? (struct share *)(void *)(message->shares.ptr + message->shares.len) - 1
@@ -109,8 +110,9 @@ static void add_share(struct message *message, struct sink_delivery *delivery) {
 
     if (last && last->of == delivery) {
         last->records++;
+        last->bytes.len = (size_t)(line.ptr + line.len - last->bytes.ptr);
     } else {
-        struct share share = {delivery, 1};
+        struct share share = {delivery, 1, line};
         buffer_add(&message->shares, &share, sizeof share);
     }
 }
@@ -122,7 +124,7 @@ static void add_line(struct courier *courier, struct message *message) {
     if (message->shares.len)
         buffer_add_byte(&message->body, ',');
     buffer_add_slice(&message->body, line);
-    add_share(message, courier->first);
+    add_share(message, courier->first, slice_first(courier->lines, line.len + 1));
     courier->first->under_way++;
     courier->waiting--;
     courier->lines = slice_from(courier->lines, line.len + 1);
@@ -217,6 +219,19 @@ static void count_message(const struct courier *courier, const struct message *m
     count(delivered ? &statistics->records_delivered : &statistics->records_refused, records);
 }
 
+/* Of those who keep what is not taken, all that waits goes back at once: it would fare no better,
+ * and what is sent later is to come in order. */
+static void give_back(struct courier *courier, const struct failure *cause) {
+    while (courier->first && courier->first->leftovers) {
+        struct sink_delivery *of = courier->first;
+        uint32_t records = of->records - of->written - of->refused - of->under_way;
+        sink_delivery_refuse(of, courier->lines, records, cause);
+        courier->waiting -= records;
+        courier->lines = (struct slice){0};
+        advance(courier);
+    }
+}
+
 /* It is over: `refusal` is NULL when it was delivered. */
 static void finish(struct courier *courier, struct message *message,
                    const struct failure *refusal) {
@@ -227,16 +242,16 @@ static void finish(struct courier *courier, struct message *message,
         struct sink_delivery *of = shares[i].of;
         records += shares[i].records;
         of->under_way -= shares[i].records;
-        if (refusal) {
-            of->refused += shares[i].records;
-            of->failure = *refusal;
-        } else {
+        if (refusal)
+            sink_delivery_refuse(of, shares[i].bytes, shares[i].records, refusal);
+        else
             of->written += shares[i].records;
-        }
         settle_if_done(courier, of);
     }
     count_message(courier, message, records, !refusal);
     message->state = FREE;
+    if (refusal && refusal->code != ERROR_REFUSED)
+        give_back(courier, refusal);
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -400,7 +415,7 @@ enum error courier_settle(struct courier *courier, uint32_t wait_ms, struct fail
 
 /* What is no unicast address of the Internet at large (RFC 6890), and where IPv6 hides an IPv4
  * address (RFC 6052, RFC 3056, RFC 4380). */
-static enum error deny_private(struct courier *courier, struct failure *failure) {
+enum error webhook_private_addresses(struct address_set **out, struct failure *failure) {
     static const char *const blocks[] = {
         "0.0.0.0/8",       "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8",    "169.254.0.0/16",
         "172.16.0.0/12",   "192.0.0.0/24",   "192.0.2.0/24",  "192.168.0.0/16", "198.18.0.0/15",
@@ -408,10 +423,10 @@ static enum error deny_private(struct courier *courier, struct failure *failure)
         "64:ff9b:1::/48",  "100::/64",       "2001::/23",     "2001:db8::/32",  "2002::/16",
         "fc00::/7",        "fe80::/10",      "fec0::/10",     "ff00::/8",
     };
-    enum error error = address_set_open(&courier->denied, NULL, failure);
+    enum error error = address_set_open(out, NULL, failure);
 
     for (size_t i = 0; error == ERROR_NONE && i < sizeof blocks / sizeof blocks[0]; i++)
-        error = address_set_add_text(courier->denied, slice_of(blocks[i]), failure);
+        error = address_set_add_text(*out, slice_of(blocks[i]), failure);
     return error;
 }
 
@@ -437,7 +452,8 @@ enum error courier_open(struct courier **out, const struct courier_config *confi
         .allowed = config->deny_private ? is_allowed : NULL,
         .context = courier,
     };
-    enum error error = config->deny_private ? deny_private(courier, failure) : ERROR_NONE;
+    enum error error =
+        config->deny_private ? webhook_private_addresses(&courier->denied, failure) : ERROR_NONE;
     if (error == ERROR_NONE)
         error = http_client_open(&courier->http, &http, failure);
     if (error == ERROR_NONE)

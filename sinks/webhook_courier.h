@@ -17,6 +17,7 @@
 #include "sinks/webhook.h"
 #include "sinks/webhook_secret.h"
 
+struct address_set;
 struct courier;
 
 /* All that it points to outlives the courier. */
@@ -40,6 +41,11 @@ enum error courier_open(struct courier **out, const struct courier_config *confi
                         struct failure *failure) __attribute__((warn_unused_result));
 /* Drops what is under way, and touches no delivery. NULL is fine. */
 void courier_close(struct courier *courier);
+
+/* Where a webhook with `deny_private` may not connect to; the caller frees the set, after a failure
+ * too. */
+enum error webhook_private_addresses(struct address_set **out, struct failure *failure)
+    __attribute__((warn_unused_result));
 
 /* As the calls of struct sink_kind. */
 void courier_take(struct courier *courier, struct sink_delivery *delivery);

@@ -36,6 +36,13 @@ bool option_list_add(struct option_list *list, const char *item) {
     return true;
 }
 
+enum error option_list_terminate(struct option_list *list, struct failure *failure) {
+    if (!option_list_add(list, NULL))
+        return failure_set(failure, ERROR_MEMORY, "no memory for the settings");
+    list->count--;
+    return ERROR_NONE;
+}
+
 /* Values */
 
 struct unit {

@@ -43,6 +43,9 @@ void option_list_init(struct option_list *list);
 void option_list_deinit(struct option_list *list);
 /* False when there is no memory. `item` must outlive the list. */
 bool option_list_add(struct option_list *list, const char *item);
+/* Puts a NULL behind the last item, which does not count, for those who want it so. */
+enum error option_list_terminate(struct option_list *list, struct failure *failure)
+    __attribute__((warn_unused_result));
 
 /* Reads arguments (without the names of program and command): --name value, --name=value, any
  * beginning of a name that only one option has, -l value, -lvalue, clusters of letters; options and

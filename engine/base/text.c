@@ -302,3 +302,30 @@ uint32_t text_distance(struct slice a, struct slice b) {
 bool text_is_near(struct slice word, struct slice name) {
     return text_distance(word, name) <= (word.len < 4 ? 1 : word.len / 3);
 }
+
+/* --- Percent-encoding --- */
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool text_decode_percent(char *text) {
+    char *out = text;
+
+    while (*text) {
+        if (*text != '%') {
+            *out++ = *text++;
+            continue;
+        }
+        int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
+        if (low < 0 || (high | low) == 0)
+            return false;
+        *out++ = (char)(high << 4 | low);
+        text += 3;
+    }
+    *out = 0;
+    return true;
+}

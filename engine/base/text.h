@@ -46,6 +46,9 @@ struct text_rune text_rune_first(struct slice bytes);
 /* True for the code points that text_add_safe escapes. */
 bool text_rune_is_unsafe(uint32_t code);
 
+/* Decodes "%2C" and the like in place; false when something behind a "%" is no byte, or zero. */
+bool text_decode_percent(char *text);
+
 /* How many bytes must be added, removed, changed or swapped with a neighbour to make one word of
  * the other, no place twice (optimal string alignment): to suggest the nearest of the known names.
  * Words over 63 bytes are far from everything (UINT32_MAX). */

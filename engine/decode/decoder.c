@@ -1,10 +1,10 @@
 #include "engine/decode/decoder.h"
 
+#include "engine/base/thread.h"
 #include "engine/decode/worker.h"
 #include "engine/queue/ring.h"
 #include "engine/queue/wake.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 enum { IDLE_MS = 1000 };
@@ -71,31 +71,25 @@ static bool set_up(struct decoder *decoder) {
     decoder->issuers = issuers_new();
     decoder->queue = queue_new(decoder->config.capacity);
     decoder->watched = watch_nothing();
-    for (uint32_t i = 0; i < decoder->config.outlet_count; i++)
+    for (uint32_t i = 0; i < decoder->config.outlet_count; i++) {
+        const struct filter *filter = decoder_filter(decoder, i);
         decoder->parts |= encoding_parts(decoder->config.outlets[i]);
+        decoder->parts |= filter ? filter_parts(filter) : 0;
+    }
     for (uint32_t i = 0; i < decoder->worker_count; i++)
         ok &= worker_init(&decoder->workers[i], decoder);
     return ok && decoder->issuers && decoder->queue && decoder->watched;
 }
 
-/* Signals are for the main thread. */
 static enum error start(struct decoder *decoder, struct failure *failure) {
-    sigset_t all, before;
-    int error = 0;
+    enum error error = ERROR_NONE;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (uint32_t i = 0; i < decoder->worker_count && !error; i++) {
         struct decode_worker *worker = &decoder->workers[i];
-        error = pthread_create(&worker->thread, NULL, run, worker);
+        error = thread_start(&worker->thread, "decoder", run, worker, failure);
         worker->started = !error;
-        if (!error)
-            pthread_setname_np(worker->thread, "decoder");
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error ? failure_set(failure, (enum error)error, "a decoder cannot be started: %s",
-                               error_text((enum error)error))
-                 : ERROR_NONE;
+    return error;
 }
 
 enum error decoder_open(struct decoder **out, const struct decoder_config *config,

@@ -16,6 +16,7 @@
 #include "engine/base/error.h"
 #include "engine/decode/page.h"
 #include "engine/record/encoder.h"
+#include "engine/record/filter.h"
 
 struct decoder;
 struct lookalikes;
@@ -28,6 +29,8 @@ struct decoder_config {
     bool every_entry;  /* a record of each entry, encoded into page->outputs, instead of matching */
     /* What the records are encoded for, with every_entry; they outlive the decoder. */
     const struct encoding *const *outlets;
+    /* Likewise: which of them each is given, NULL for all. NULL when no outlet has a filter. */
+    const struct filter *const *filters;
     uint32_t outlet_count;               /* at most PAGE_OUTLETS_MAX */
     const struct lookalikes *lookalikes; /* NULL for none; outlives the decoder */
 };

@@ -153,6 +153,11 @@ static bool encode(struct decode_worker *worker, struct page *page,
                 return false;
             buffer_reserve(&batch->bytes, worker->usual_output[i]);
         }
+        const struct filter *filter = decoder_filter(worker->decoder, i);
+        if (filter && !filter_matches(filter, &record->head)) {
+            batch->left_out++;
+            continue;
+        }
         if (encoding->encoder)
             encoding->encoder->encode(encoding, &record->head, &batch->bytes);
         batch->records++;

@@ -101,6 +101,11 @@ struct decoder {
     struct decode_worker workers[];
 };
 
+/* What outlet `number` wants; NULL for all. */
+static inline const struct filter *decoder_filter(const struct decoder *decoder, uint32_t number) {
+    return decoder->config.filters ? decoder->config.filters[number] : NULL;
+}
+
 /* --- worker.c --- */
 
 /* False when there is no memory; worker_deinit is due all the same. */

@@ -1,13 +1,13 @@
 #include "engine/fetch/fetcher.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/thread.h"
 #include "engine/fetch/resource.h"
 #include "engine/queue/wake.h"
 #include "engine/x509/bundle.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -448,13 +448,10 @@ static enum error open_http(struct fetcher *fetcher, struct failure *failure) {
 }
 
 static enum error start_thread(struct fetcher *fetcher, struct failure *failure) {
-    int cause = pthread_create(&fetcher->thread, NULL, run, fetcher);
+    enum error error = thread_start(&fetcher->thread, "fetcher", run, fetcher, failure);
 
-    if (cause)
-        return failure_set(failure, (enum error)cause, "the fetching thread cannot be started: %s",
-                           error_text((enum error)cause));
-    fetcher->started = true;
-    return ERROR_NONE;
+    fetcher->started = error == ERROR_NONE;
+    return error;
 }
 
 enum error fetcher_open(struct fetcher **out, const struct fetcher_config *config,

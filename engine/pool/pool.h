@@ -12,6 +12,7 @@
 #include "engine/probe/prober.h"
 #include "engine/queue/batch_queue.h"
 #include "engine/record/encoder.h"
+#include "engine/record/filter.h"
 
 struct pool;
 
@@ -19,6 +20,7 @@ struct pool;
 struct pool_outlet {
     const struct encoding *encoding; /* encoder NULL: records are only counted */
     struct batch_queue *queue;       /* made for pool_workers() producers */
+    const struct filter *filter;     /* only what it matches is encoded; NULL for all */
 };
 
 /* Sees every record, on the thread of the worker that made it. */

@@ -71,15 +71,19 @@ void worker_publish(void *owner, struct probe_record *record) {
         worker->observer.see(worker->observer.owner, worker->number, record);
     for (uint32_t i = 0; i < worker->outlet_count; i++) {
         struct output *output = &worker->outputs[i];
-        const struct encoding *encoding = worker->outlets[i].encoding;
+        const struct pool_outlet *outlet = &worker->outlets[i];
+        bool wanted = !outlet->filter || filter_matches(outlet->filter, &record->head);
         if (!output->open && !(output->open = batch_new()))
             abort();
-        if (encoding->encoder)
-            encoding->encoder->encode(encoding, &record->head, &output->open->bytes);
+        if (wanted && outlet->encoding->encoder)
+            outlet->encoding->encoder->encode(outlet->encoding, &record->head,
+                                              &output->open->bytes);
+        /* Also of what is left out: its work is done when all before it is written. */
         batch_add_ticket(output->open, record->head.ticket);
         if (output->open->bytes.failed || output->open->tickets.failed)
             abort();
-        output->open->records++;
+        output->open->records += wanted;
+        output->open->left_out += !wanted;
         if (output->open->bytes.len >= BATCH_BYTES)
             hand_on(worker, i);
     }

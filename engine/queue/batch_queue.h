@@ -17,6 +17,7 @@ struct wake; /* wake.h */
 struct batch {
     struct buffer bytes;
     uint32_t records;
+    uint32_t left_out;     /* further records, which the sink's filter does not want */
     struct buffer tickets; /* uint64_t each, of the work that is done when this is written */
 };
 

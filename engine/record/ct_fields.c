@@ -45,12 +45,17 @@ GETTER(seen_at, number(out, VALUE_TIME_MS, r->seen_ms))
 GETTER(entry_time, r->has_timestamp ? number(out, VALUE_TIME_MS, r->entry_ms) : absent(out))
 GETTER(issuance_id, HASH(r->issuance_id))
 
+WORD_TABLE(update, ct_update_name, CT_UPDATES)
+WORD_TABLE(verdict, ct_verdict_name, CT_VERDICTS)
+WORD_TABLE(severity, ct_verdict_severity, CT_VERDICTS)
+WORD_TABLE(known_by, ct_known_by_name, CT_KNOWN_KINDS)
+
 static const struct field CT_FIELDS[] = {
     FIELD("record", record, VALUE_TEXT, SUMMARY("kind of record: \"ct\"")),
     FIELD("schema", schema, VALUE_INTEGER, SUMMARY("version of this record's layout: 1")),
     FIELD("time", time, VALUE_TIME_MS, SUMMARY("when the record was made")),
     FIELD("update_type", update_type, VALUE_TEXT,
-          SUMMARY("X509LogEntry or PrecertLogEntry; absent where nobody tells")),
+          SUMMARY("X509LogEntry or PrecertLogEntry; absent where nobody tells"), WORDS(update)),
     FIELD("source_log", source_log, VALUE_TEXT, SUMMARY("name of the log")),
     FIELD("log_id", log_id, VALUE_HEX, SUMMARY("SHA-256 of the log's key")),
     FIELD("index", index, VALUE_INTEGER, SUMMARY("number of the entry in the log")),
@@ -75,10 +80,13 @@ static const struct field CT_FIELDS[] = {
     FIELD("lookalike.score", lookalike_score, VALUE_INTEGER, SUMMARY("how much so: 0 to 100")),
 
     FIELD("verdict", verdict, VALUE_TEXT,
-          SUMMARY("info (known), suspicious, malformed or lookalike; absent with --all")),
-    FIELD("severity", severity, VALUE_TEXT, SUMMARY("info, warning or suspicious")),
+          SUMMARY("info (known), suspicious, malformed or lookalike; absent with --all"),
+          WORDS(verdict)),
+    FIELD("severity", severity, VALUE_TEXT, SUMMARY("info, warning or suspicious"),
+          WORDS(severity)),
     FIELD("known_by", known_by, VALUE_TEXT,
-          SUMMARY("what the inventory knew it by: tbs_sha256, fingerprint, serial, spki_sha256")),
+          SUMMARY("what the inventory knew it by: tbs_sha256, fingerprint, serial, spki_sha256"),
+          WORDS(known_by)),
     FIELD("fingerprint_sha1", fingerprint_sha1, VALUE_HEX,
           SUMMARY("SHA-1 of the certificate; absent where the feed gives none"),
           PARTS(PART_FINGERPRINT_SHA1)),

@@ -28,9 +28,8 @@ static void suggest(struct slice word, struct slice known, struct slice name, st
     }
 }
 
-/* The field or group whose name is nearest; empty when none is near. A field's own name without its
- * group is a near miss too. */
-static struct slice nearest_name(const struct record_kind *kind, struct slice word) {
+/* A field's own name without its group is a near miss too. */
+struct slice field_nearest(const struct record_kind *kind, struct slice word) {
     struct slice nearest = {NULL, 0};
     uint32_t best = UINT32_MAX;
 
@@ -38,9 +37,10 @@ static struct slice nearest_name(const struct record_kind *kind, struct slice wo
         const struct field *field = &kind->fields[i];
         struct slice name = slice_of(field->name), group = group_of(field);
         suggest(word, name, name, &nearest, &best);
-        suggest(word, own_name(field), name, &nearest, &best);
         suggest(word, group, group, &nearest, &best);
     }
+    for (uint32_t i = 0; i < kind->field_count; i++)
+        suggest(word, own_name(&kind->fields[i]), slice_of(kind->fields[i].name), &nearest, &best);
     return nearest;
 }
 
@@ -69,7 +69,7 @@ static enum error mark_wanted(const struct record_kind *kind, const char *names,
         if (name.len == 0)
             return failure_set(failure, ERROR_USAGE, "an empty field name in \"%.200s\"", names);
         if (!mark_matching(kind, name, wanted)) {
-            struct slice near = nearest_name(kind, name);
+            struct slice near = field_nearest(kind, name);
             return failure_set(failure, ERROR_USAGE, "unknown field \"%.*s\"%s%.*s%s",
                                (int)(name.len < 200 ? name.len : 200), (const char *)name.ptr,
                                near.len ? "; did you mean \"" : "; `trawl list fields` shows all",
@@ -153,6 +153,14 @@ static bool build(struct field_selection *selection, const bool *wanted) {
     return true;
 }
 
+static enum error init(struct field_selection *selection, const bool *wanted,
+                       struct failure *failure) {
+    if (arena_init(&selection->memory, 4096) && build(selection, wanted))
+        return ERROR_NONE;
+    field_selection_deinit(selection);
+    return failure_set(failure, ERROR_MEMORY, "no memory for the field selection");
+}
+
 enum error field_selection_init(struct field_selection *selection, const struct record_kind *kind,
                                 const char *names, struct failure *failure) {
     bool wanted[FIELDS_MAX] = {false};
@@ -166,11 +174,17 @@ enum error field_selection_init(struct field_selection *selection, const struct 
         for (uint32_t i = 0; i < kind->field_count; i++)
             wanted[i] = !kind->fields[i].on_request;
     }
-    if (!arena_init(&selection->memory, 4096) || !build(selection, wanted)) {
-        field_selection_deinit(selection);
-        return failure_set(failure, ERROR_MEMORY, "no memory for the field selection");
-    }
-    return ERROR_NONE;
+    return init(selection, wanted, failure);
+}
+
+enum error field_selection_init_all(struct field_selection *selection,
+                                    const struct record_kind *kind, struct failure *failure) {
+    bool wanted[FIELDS_MAX];
+
+    *selection = (struct field_selection){.kind = kind};
+    for (uint32_t i = 0; i < FIELDS_MAX; i++)
+        wanted[i] = true;
+    return init(selection, wanted, failure);
 }
 
 void field_selection_deinit(struct field_selection *selection) {

@@ -82,5 +82,12 @@ static inline void code(struct value *out, const char *name, uint16_t value) {
 #define ALWAYS         .always = true
 #define ON_REQUEST     .on_request = true
 #define PARTS(bits)    .parts = bits
+#define WORDS(name)    .word = word_##name
+
+/* The words of a field, from the names of an enum. */
+#define WORD_TABLE(name, name_of, count)                                                           \
+    static const char *word_##name(uint32_t number) {                                              \
+        return number < (uint32_t)(count) ? name_of(number) : NULL;                                \
+    }
 
 #endif

@@ -321,6 +321,12 @@ static const struct field SCT_FIELDS[] = {
     FIELD("time", sct_time, VALUE_TIME_MS, SUMMARY("when the log signed")),
 };
 
+WORD_TABLE(plan, plan_name, PLAN_COUNT)
+WORD_TABLE(outcome, outcome_name, OUTCOME_COUNT)
+WORD_TABLE(stage, stage_name, STAGE_COUNT)
+WORD_TABLE(status, status_name, STATUS_COUNT)
+WORD_TABLE(finding, finding_name, FINDING_COUNT)
+
 static const struct field PROBE_FIELDS[] = {
     FIELD("record", record, VALUE_TEXT, SUMMARY("kind of record: \"probe\"")),
     FIELD("schema", schema, VALUE_INTEGER, SUMMARY("version of this record's layout: 1")),
@@ -330,11 +336,13 @@ static const struct field PROBE_FIELDS[] = {
     FIELD("port", port, VALUE_INTEGER, SUMMARY("TCP port")),
     FIELD("protocol", protocol, VALUE_TEXT, SUMMARY("\"tls\", or the protocol of the STARTTLS")),
     FIELD("sni", sni, VALUE_TEXT, SUMMARY("server name that was sent, if any")),
-    FIELD("plan", plan, VALUE_TEXT, SUMMARY("how the result was got: handshake or grab")),
+    FIELD("plan", plan, VALUE_TEXT, SUMMARY("how the result was got: handshake or grab"),
+          WORDS(plan)),
     FIELD("attempt", attempt, VALUE_INTEGER, SUMMARY("number of the connection, from 1")),
-    FIELD("outcome", outcome, VALUE_TEXT, SUMMARY("how the probe ended: ok, refused, timeout ...")),
+    FIELD("outcome", outcome, VALUE_TEXT, SUMMARY("how the probe ended: ok, refused, timeout ..."),
+          WORDS(outcome)),
     FIELD("stage", stage, VALUE_TEXT,
-          SUMMARY("where it ended: dns, connect, starttls, handshake, done")),
+          SUMMARY("where it ended: dns, connect, starttls, handshake, done"), WORDS(stage)),
     FIELD("error", error, VALUE_TEXT, SUMMARY("what went wrong, for a person")),
     LIST("addresses", addresses, VALUE_ADDRESS, SUMMARY("all addresses of the name"), ALWAYS),
 
@@ -399,9 +407,10 @@ static const struct field PROBE_FIELDS[] = {
 
     FIELD("days_left", days_left, VALUE_REAL,
           SUMMARY("days until the certificate expires, negative afterwards"), ALWAYS),
-    FIELD("status", status, VALUE_TEXT, SUMMARY("unknown, ok, warning, critical or error")),
+    FIELD("status", status, VALUE_TEXT, SUMMARY("unknown, ok, warning, critical or error"),
+          WORDS(status)),
     LIST("findings", findings, VALUE_TEXT, SUMMARY("what is wrong: expired, self_signed ..."),
-         ALWAYS),
+         ALWAYS, WORDS(finding)),
 
     FIELD("dane.status", dane_status, VALUE_TEXT,
           SUMMARY("matched, mismatched, insecure, absent, unusable or failed")),

@@ -49,6 +49,9 @@ struct field {
     const struct field *members;
     uint32_t member_count;
     uint32_t parts; /* of the record that it shows: enum record_part */
+    /* Of a field that only ever holds one of some words: the number-th of them, which may be empty
+     * for none of them, and NULL behind the last. NULL for other fields. */
+    const char *(*word)(uint32_t number);
 };
 
 /* The fields of a group ("tls.version", "tls.cipher") stand together in the table. */
@@ -97,6 +100,13 @@ struct field_selection {
 enum error field_selection_init(struct field_selection *selection, const struct record_kind *kind,
                                 const char *names, struct failure *failure)
     __attribute__((warn_unused_result));
+/* All fields of the kind, those on request too. */
+enum error field_selection_init_all(struct field_selection *selection,
+                                    const struct record_kind *kind, struct failure *failure)
+    __attribute__((warn_unused_result));
 void field_selection_deinit(struct field_selection *selection);
+
+/* The field or group whose name is nearest to `word`; empty when none is near. */
+struct slice field_nearest(const struct record_kind *kind, struct slice word);
 
 #endif

@@ -150,28 +150,53 @@ static void close_containers(struct msgpack_json *stream) {
     stream->record_offset = stream->offset;
 }
 
-enum error msgpack_json_take(struct msgpack_json *stream, struct slice *bytes,
+/* *taken is false when `bytes` end before the token does. */
+static enum error take_token(struct msgpack_json *stream, struct slice *bytes, bool *taken,
                              struct failure *failure) {
     struct msgpack_token token;
     enum error error;
 
-    while (msgpack_token_read(*bytes, &token)) {
-        if ((error = check_place(stream, &token, failure)) ||
-            (error = check_size(stream, &token, failure)))
-            return error;
-        size_t content = is_container(&token) ? 0 : token.length;
-        if (bytes->len - token.head < content)
-            break;
-        begin_value(stream);
-        if (is_container(&token))
-            open_container(stream, &token);
-        else
-            add_scalar(&token, slice_first(slice_from(*bytes, token.head), content), &stream->json);
-        *bytes = slice_from(*bytes, token.head + content);
-        stream->offset += token.head + content;
-        close_containers(stream);
-        if (stream->json.failed)
-            return refuse(ERROR_MEMORY, "no memory for a record", failure);
-    }
-    return ERROR_NONE;
+    *taken = false;
+    if (!msgpack_token_read(*bytes, &token))
+        return ERROR_NONE;
+    if ((error = check_place(stream, &token, failure)) ||
+        (error = check_size(stream, &token, failure)))
+        return error;
+    size_t content = is_container(&token) ? 0 : token.length;
+    if (bytes->len - token.head < content)
+        return ERROR_NONE;
+    begin_value(stream);
+    if (is_container(&token))
+        open_container(stream, &token);
+    else
+        add_scalar(&token, slice_first(slice_from(*bytes, token.head), content), &stream->json);
+    *bytes = slice_from(*bytes, token.head + content);
+    stream->offset += token.head + content;
+    close_containers(stream);
+    *taken = true;
+    return stream->json.failed ? refuse(ERROR_MEMORY, "no memory for a record", failure)
+                               : ERROR_NONE;
+}
+
+enum error msgpack_json_take(struct msgpack_json *stream, struct slice *bytes,
+                             struct failure *failure) {
+    enum error error;
+    bool taken;
+
+    do
+        error = take_token(stream, bytes, &taken, failure);
+    while (!error && taken);
+    return error;
+}
+
+enum error msgpack_json_take_record(struct msgpack_json *stream, struct slice *bytes, bool *whole,
+                                    struct failure *failure) {
+    enum error error;
+    bool taken;
+
+    do {
+        error = take_token(stream, bytes, &taken, failure);
+        *whole = !error && taken && stream->depth == 0;
+    } while (!error && taken && !*whole);
+    return error;
 }

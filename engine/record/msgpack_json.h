@@ -31,6 +31,11 @@ void msgpack_json_deinit(struct msgpack_json *stream);
 enum error msgpack_json_take(struct msgpack_json *stream, struct slice *bytes,
                              struct failure *failure) __attribute__((warn_unused_result));
 
+/* The same up to the end of the record under way and no further: *whole then, and its line is the
+ * last of the whole ones. */
+enum error msgpack_json_take_record(struct msgpack_json *stream, struct slice *bytes, bool *whole,
+                                    struct failure *failure) __attribute__((warn_unused_result));
+
 /* Takes the whole lines off the front of stream->json. */
 void msgpack_json_drop(struct msgpack_json *stream);
 

@@ -51,3 +51,19 @@ void probe_record_identify(struct probe_record *record, uint64_t run, uint64_t n
     out = put_number(out, number, 6);
     put_number(out, part, 2);
 }
+
+static uint64_t get_number(const uint8_t *from, size_t bytes) {
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        number = number << 8 | from[i];
+    return number;
+}
+
+uint64_t probe_record_number(const struct probe_record *record) {
+    return get_number(record->id + 8, 6);
+}
+
+uint16_t probe_record_part(const struct probe_record *record) {
+    return (uint16_t)get_number(record->id + 14, 2);
+}

@@ -179,6 +179,8 @@ struct probe_record *probe_record_new(size_t bytes);
 /* Gives the record its id: of target `number` of the run, its record `part`, counted from 0. */
 void probe_record_identify(struct probe_record *record, uint64_t run, uint64_t number,
                            uint16_t part);
+uint64_t probe_record_number(const struct probe_record *record);
+uint16_t probe_record_part(const struct probe_record *record);
 
 extern const struct record_kind probe_record_kind;
 

@@ -275,7 +275,6 @@ static bool is_alive(struct certstream *feed, struct websocket *websocket,
 
 static void follow(struct certstream *feed, struct websocket *websocket, struct failure *failure) {
     feed->alive_ms = feed->pinged_ms = now_ms();
-    gaps_restart(feed->gaps);
     while (read_once(feed, websocket, failure) && is_alive(feed, websocket, failure)) {
         if (feed->filling && now_ms() - feed->filling_since_ms >= feed->config.page_ms)
             submit(feed);

@@ -53,12 +53,6 @@ static bool take_bit(struct log *log, uint64_t index) {
     return was_set;
 }
 
-static void begin(struct log *log, uint64_t index) {
-    memset(log->seen, 0, sizeof log->seen);
-    log->begun = true;
-    log->oldest = index;
-}
-
 /* What leaves the window without having been seen is missing. */
 static uint64_t move_window(struct log *log, uint64_t oldest) {
     uint64_t missing = 0;
@@ -82,16 +76,12 @@ uint64_t gaps_note(struct gaps *gaps, struct slice log_url, uint64_t index) {
     if (!log || index > UINT64_MAX / 2)
         return 0;
     if (!log->begun)
-        begin(log, index);
+        log->oldest = index;
+    log->begun = true;
     if (index < log->oldest)
         return 0; /* late, or before the beginning */
     if (index - log->oldest >= WINDOW)
         missing = move_window(log, index - WINDOW + 1);
     log->seen[index % WINDOW / 64] |= UINT64_C(1) << (index % 64);
     return missing;
-}
-
-void gaps_restart(struct gaps *gaps) {
-    for (uint32_t i = 0; i < gaps->count; i++)
-        gaps->logs[i]->begun = false;
 }

@@ -1,6 +1,7 @@
 /* Which indices of each log a feed has shown, to count what it left out. A server that fetches
  * pages side by side, or that merges repetitions, sends indices out of order and with holes that
- * fill later: a hole counts once it lies a good way behind the newest index.
+ * fill later: a hole counts once it lies a good way behind the newest index. So does what came
+ * while the feed was not connected.
  *
  * One thread. */
 #ifndef INGEST_CT_GAPS_H
@@ -18,8 +19,5 @@ void gaps_free(struct gaps *gaps);
 /* Notes an entry; returns how many entries turn out to be missing by it. Logs beyond a bound are
  * not looked at. */
 uint64_t gaps_note(struct gaps *gaps, struct slice log_url, uint64_t index);
-
-/* After a reconnection holes are no surprise: the next index of each log is a beginning. */
-void gaps_restart(struct gaps *gaps);
 
 #endif

@@ -308,7 +308,8 @@ static void on_tail(void *context, uint32_t tag, struct http_answer *answer,
 /* --- Pages --- */
 
 static struct page *page_of(struct ask *ask, struct http_answer *answer) {
-    struct page *page = page_new(&ask->log->source, ask->log->tiles ? PAGE_TILE : PAGE_GET_ENTRIES);
+    struct page *page =
+        page_new(&ask->log->place->source, ask->log->tiles ? PAGE_TILE : PAGE_GET_ENTRIES);
 
     if (!page)
         return NULL;

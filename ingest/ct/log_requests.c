@@ -146,7 +146,8 @@ static bool send_request(struct log_request *request) {
     char url[URL_MAX];
     struct failure failure;
 
-    snprintf(url, sizeof url, "%s/%s", log->url, request->path);
+    snprintf(url, sizeof url, "%.*s/%s", (int)log->place->source.url.len,
+             (const char *)log->place->source.url.ptr, request->path);
     struct http_request http = {
         .method = HTTP_GET,
         .url = url,

@@ -26,7 +26,7 @@ int64_t logs_now_ms(void) {
 void log_incident(struct followed *log, enum feed_incident incident, const char *words) {
     const struct feed_outlet *outlet = log->logs->config.outlet;
 
-    outlet->incident(outlet->owner, &log->source, incident, words);
+    outlet->incident(outlet->owner, &log->place->source, incident, words);
 }
 
 static void on_incident(void *owner, enum feed_incident incident, const char *words) {
@@ -65,39 +65,52 @@ static void followed_free(struct followed *log) {
     follower_free(log->follower);
     edge_kept_deinit(&log->edge);
     ct_log_key_deinit(&log->key);
-    free(log->name);
-    free(log->url);
+    for (struct log_place *place = log->place, *before; place; place = before) {
+        before = place->before;
+        free(place);
+    }
     free(log);
 }
 
-static struct slice without_slashes(struct slice url) {
+struct slice log_url_without_slashes(struct slice url) {
     while (url.len && url.ptr[url.len - 1] == '/')
         url.len--;
     return url;
 }
 
-static char *copy_text(struct slice text) {
-    char *copy = malloc(text.len + 1);
-
-    if (!copy)
-        return NULL;
+static struct slice copy_text(char *to, struct slice text) {
     if (text.len)
-        memcpy(copy, text.ptr, text.len);
-    copy[text.len] = 0;
-    return copy;
+        memcpy(to, text.ptr, text.len);
+    return (struct slice){(const uint8_t *)to, text.len};
+}
+
+/* False when there is no memory. */
+static bool place_at(struct followed *log, struct slice name, struct slice url) {
+    url = log_url_without_slashes(url);
+    struct log_place *place = malloc(sizeof *place + name.len + url.len);
+
+    if (!place)
+        return false;
+    place->source = (struct ct_source){.number = log->number, .has_log_id = true};
+    place->source.name = copy_text(place->text, name);
+    place->source.url = copy_text(place->text + name.len, url);
+    memcpy(place->source.log_id, log->key.id, sizeof place->source.log_id);
+    place->before = log->place;
+    log->place = place;
+    __atomic_store_n(&log->statistics.source, &place->source, __ATOMIC_RELEASE);
+    return true;
+}
+
+bool log_move(struct followed *log, struct slice url) {
+    log->wake_ms = INT64_MIN;
+    return place_at(log, log->place->source.name, url);
 }
 
 static enum error fill(struct followed *log, const struct log_spec *spec, struct failure *failure) {
     const struct logs_config *config = &log->logs->config;
 
-    log->name = copy_text(spec->name);
-    log->url = copy_text(without_slashes(spec->url));
-    if (!log->name || !log->url)
+    if (!place_at(log, spec->name, spec->url))
         return failure_set(failure, ERROR_MEMORY, "no memory for a log");
-    log->source.name = slice_of(log->name);
-    log->source.url = slice_of(log->url);
-    log->source.has_log_id = true;
-    memcpy(log->source.log_id, log->key.id, sizeof log->source.log_id);
     struct follower_config follower = {
         .tiles = spec->tiles,
         .from = spec->from,
@@ -137,9 +150,8 @@ static struct followed *followed_new(struct logs *logs, const struct log_spec *s
     if (log->mmd_ms < STALE_LEAST_MS)
         log->mmd_ms = STALE_LEAST_MS;
     log->wake_ms = INT64_MIN;
-    log->source.number = logs->count;
+    log->number = logs->count;
     log->run_by = log_operator_of(logs, spec->operator_name);
-    log->statistics.source = &log->source;
     return log;
 }
 
@@ -195,7 +207,7 @@ static void commit(struct followed *log) {
         log->wake_ms = INT64_MIN;
     }
     if (follower_moved(log->follower, &position, saved))
-        outlet->position(outlet->owner, &log->source, &position);
+        outlet->position(outlet->owner, &log->place->source, &position);
 }
 
 /* --- What is wanted --- */
@@ -351,7 +363,7 @@ void logs_statistics(const struct logs *logs, uint32_t number, struct feed_stati
     const struct feed_statistics *from = &logs->items[number]->statistics;
 
     *out = (struct feed_statistics){
-        .source = from->source,
+        .source = __atomic_load_n(&from->source, __ATOMIC_ACQUIRE),
         .connected = __atomic_load_n(&from->connected, __ATOMIC_RELAXED),
         .entries = __atomic_load_n(&from->entries, __ATOMIC_RELAXED),
         .pages = __atomic_load_n(&from->pages, __ATOMIC_RELAXED),

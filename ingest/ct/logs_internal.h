@@ -65,11 +65,19 @@ struct edge_kept {
     uint32_t count;
 };
 
+/* A log and where it is, as its pages and records show it: not changed, and kept when the log has
+ * moved, for they point to it. */
+struct log_place {
+    struct ct_source source;
+    struct log_place *before;
+    char text[]; /* of the source */
+};
+
 struct followed {
     struct logs *logs;
     struct log_operator *run_by;
-    struct ct_source source;
-    char *name, *url;
+    struct log_place *place;
+    uint32_t number; /* of its sources */
     bool tiles, frozen;
     bool listed; /* it came from the log list, and goes with it */
     bool left;   /* nothing is asked any more */
@@ -78,7 +86,7 @@ struct followed {
     struct edge_kept edge;
     int64_t wake_ms;         /* nothing to ask for before */
     int64_t mmd_ms, head_ms; /* how old heads may be; the timestamp of the newest, 0: none yet */
-    bool told_stale, told_moved;
+    bool told_stale;
     struct feed_statistics statistics; /* written here, read by any thread */
 };
 
@@ -187,6 +195,9 @@ int64_t logs_list_step(struct logs *logs, int64_t now_ms);
 /* --- logs.c --- */
 
 void log_incident(struct followed *log, enum feed_incident incident, const char *words);
+/* From the next request on it is there. False when there is no memory. */
+bool log_move(struct followed *log, struct slice url);
+struct slice log_url_without_slashes(struct slice url);
 /* The one with this id; NULL when there is none. */
 struct followed *logs_find(struct logs *logs, const uint8_t id[CT_LOG_ID_BYTES]);
 

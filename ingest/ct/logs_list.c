@@ -69,22 +69,18 @@ static void tell_list(struct logs *logs, enum feed_incident incident, const char
     outlet->incident(outlet->owner, &logs->list.source, incident, words);
 }
 
-static struct slice without_slashes(struct slice url) {
-    while (url.len && url.ptr[url.len - 1] == '/')
-        url.len--;
-    return url;
+static void follow_move(struct followed *log, struct slice url) {
+    url = log_url_without_slashes(url);
+    if (slice_equal(log->place->source.url, url))
+        return;
+    if (log_move(log, url)) /* else when the list comes again */
+        log_incident(log, FEED_LOG_CHANGED, "it has another URL, and is followed there");
 }
 
 static void change_state(struct followed *log, const struct log_list_log *listed) {
     bool frozen = listed->state == LOG_LIST_READONLY;
-    bool moved = !slice_equal(log->source.url, without_slashes(listed->monitoring_url));
 
-    /* Pages and records point at the URL. */
-    if (moved && !log->told_moved)
-        log_incident(log, FEED_LOG_CHANGED,
-                     "it has another URL now, and is followed there after a restart");
-    log->told_moved = moved;
-
+    follow_move(log, listed->monitoring_url);
     if (log->frozen != frozen)
         log_incident(log, FEED_LOG_CHANGED,
                      frozen ? "it is read-only from now on" : "it takes entries again");

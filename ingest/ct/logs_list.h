@@ -1,6 +1,7 @@
 /* The log list while logs are followed: which of its logs are chosen, and what changes when a newer
  * one comes. New logs are followed from their first entry on, as nobody has seen it; those that are
- * retired, rejected or no longer listed are left; those that are frozen may have old heads. */
+ * retired, rejected or no longer listed are left; those that are frozen may have old heads; those
+ * that move are followed at their new URL. */
 #ifndef INGEST_CT_LOGS_LIST_H
 #define INGEST_CT_LOGS_LIST_H
 

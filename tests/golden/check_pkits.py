@@ -9,8 +9,10 @@ and initial policy sets of the user.
 
 import glob
 import os
+import pathlib
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -33,18 +35,19 @@ OTHERWISE = {
 
 
 def names(paths):
-    """(subject, issuer) of certificates, as openssl prints them folded for comparison."""
-    found = {}
-    for path in paths:
-        done = subprocess.run(
-            ["openssl", "x509", "-inform", "DER", "-in", path, "-noout"]
-            + ["-subject", "-issuer", "-nameopt", "multiline,utf8"],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        folded = re.sub(r"[ \t]+", "", done.stdout.lower())
-        subject, issuer = folded.split("issuer=")
-        found[path] = (subject.removeprefix("subject=").strip(), issuer.strip())
-    return found
+    """(subject, issuer) of certificates, as openssl prints them, folded for comparison."""
+    pem = "".join(ssl.DER_cert_to_PEM_cert(pathlib.Path(path).read_bytes()) for path in paths)
+    bundle = subprocess.run(
+        ["openssl", "crl2pkcs7", "-nocrl", "-certfile", "/dev/stdin"],
+        input=pem.encode(), capture_output=True, check=True,
+    )  # fmt: skip
+    done = subprocess.run(
+        ["openssl", "pkcs7", "-print_certs", "-noout"],
+        input=bundle.stdout, capture_output=True, check=True,
+    )  # fmt: skip
+    folded = re.sub(r"[ \t\"]+", "", done.stdout.decode().lower())
+    pairs = re.findall(r"^subject=(.*)\nissuer=(.*)$", folded, re.M)
+    return dict(zip(paths, pairs, strict=True))
 
 
 def chain_of(leaf, all_names):

@@ -38,7 +38,8 @@ static struct slice read_file(const char *name) {
         fail(path);
     uint8_t *bytes = malloc(size ? (size_t)size : 1);
     rewind(file);
-    if (!bytes || files.count == sizeof files.bytes / sizeof *files.bytes || fread(bytes, 1, (size_t)size, file) != (size_t)size)
+    if (!bytes || files.count == sizeof files.bytes / sizeof *files.bytes ||
+        fread(bytes, 1, (size_t)size, file) != (size_t)size)
         fail(path);
     fclose(file);
     files.bytes[files.count++] = bytes;

@@ -10,6 +10,7 @@ DOORS = {
     r"ck_.*\.h": ["engine/queue"],
     r"ares.*\.h": ["engine/dns"],
     r"curl/.*": ["engine/http"],
+    r"nats/.*": ["engine/nats"],
     r"sqlite3\.h": ["sinks", "tools"],
     r"libpq-fe\.h": ["sinks", "tools"],
     r"microhttpd\.h": ["tools"],
@@ -17,7 +18,7 @@ DOORS = {
     r"msgpack.*": ["engine/record", "tools"],
     r"zlib\.h": ["sinks", "engine/decode", "bench/ctfarm"],
     r"idn2\.h": ["ingest", "engine/match"],
-    r"yyjson\.h": ["engine/record", "engine/ct", "ingest", "tools"],
+    r"yyjson\.h": ["engine/record", "engine/ct", "engine/nats", "ingest", "tools"],
     r"getopt\.h": ["tools"],
 }
 

@@ -10,9 +10,9 @@ struct seed_found {
     const char *what;
 };
 
-/* Plays the seeds that the command line names; without one those of `found`, and 1 to `last`. Ends
- * the program, with the command line that does it again, when one fails or a signal comes. Returns
- * main's status. */
+/* Plays the seeds that the command line names; without one those of `found`, and 1 to `last`, or
+ * with sanitizers a share of those. Ends the program, with the command line that does it again,
+ * when one fails or a signal comes. Returns main's status. */
 int seeds_main(int count, char **words, uint64_t last, const struct seed_found *found,
                size_t found_count,
                void (*one)(const struct theatre *theatre, struct scenario *scenario, bool print));

@@ -138,7 +138,7 @@ static void make_sinks(struct sweep *sweep) {
             sink->stuck_to_ns = sink->stuck_from_ns + sim_scaled(&random, SIM_MS, SIM_SECOND);
         }
         sweep->encodings[i] = (struct encoding){.encoder = sink->encoder, .fields = &sweep->fields};
-        sweep->outlets[i] = (struct pool_outlet){&sweep->encodings[i], sink->queue};
+        sweep->outlets[i] = (struct pool_outlet){&sweep->encodings[i], sink->queue, NULL};
     }
 }
 

@@ -5,6 +5,7 @@ import datetime
 import glob
 import hashlib
 import http.server
+import itertools
 import json
 import os
 import pathlib
@@ -42,12 +43,13 @@ CREATE TABLE public.alerts (id bigserial PRIMARY KEY, fingerprint text NOT NULL,
 
 def wait_until(what, condition):
     """The first value of `condition` that is true; None when there never is one."""
-    deadline = time.monotonic() + HANG_SECONDS
+    deadline, pause = time.monotonic() + HANG_SECONDS, 0.01
     while time.monotonic() < deadline:
         value = condition()
         if value:
             return value
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.1)
     check(False, "this never came:", what)
     return None
 
@@ -182,13 +184,12 @@ def with_colons(hexadecimal):
     return ":".join(hexadecimal[i:i + 2] for i in range(0, len(hexadecimal), 2)).upper()
 
 
-_index = 0
+_indices = itertools.count(1)
 
 
 def message_of(issuance, update="X509LogEntry", with_der=True):
     """As certstream-server-go sends it."""
-    global _index
-    _index += 1
+    index = next(_indices)
     der = issuance.der(update)
     begin, end = issuance.times()
     authority = issuance.authority
@@ -207,7 +208,7 @@ def message_of(issuance, update="X509LogEntry", with_der=True):
     if with_der:
         leaf["as_der"] = base64.b64encode(der).decode()
     return {"message_type": "certificate_update", "data": {
-        "cert_index": _index, "cert_link": f"https://ct.test/entry/{_index}", "chain": [],
+        "cert_index": index, "cert_link": f"https://ct.test/entry/{index}", "chain": [],
         "leaf_cert": leaf, "seen": time.time(),
         "source": {"name": "Test 'Log2026'", "url": "https://ct.test/"}, "update_type": update}}
 

@@ -47,7 +47,7 @@ def openssl_fingerprints(path):
 
 def without_times(record):
     """What may differ from one run to the next."""
-    return {key: value for key, value in record.items() if key not in ("time", "days_left")}
+    return {key: value for key, value in record.items() if key not in ("time", "days_left", "id")}
 
 
 def name_of(record):

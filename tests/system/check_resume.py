@@ -21,7 +21,7 @@ import time
 from support import (HANG_SECONDS, Server, check, finish, loopback, msgpack_objects, refusing_port,
                      run, start)
 
-KILLS = 20
+KILLS = 12
 EARLY_KILLS = 5  # while a run is still being set up
 CONCURRENCY = 1024
 RING = 2048      # targets between the sources and the workers
@@ -121,7 +121,7 @@ class Sweep:
         """Kills a run some time after `reached` says so; False when it had ended before."""
         process, feeder = self.begin()
         while not reached() and process.poll() is None:
-            time.sleep(0.0005)
+            time.sleep(0.001)
         time.sleep(delay)
         alive = process.poll() is None
         process.kill()
@@ -332,7 +332,7 @@ def check_reader_gone(folder, port):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
-    parser.add_argument("--targets", type=int, default=200000)
+    parser.add_argument("--targets", type=int, default=80000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # children started in the background ignore it

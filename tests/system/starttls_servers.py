@@ -208,6 +208,7 @@ mta: "/bin/true"
 domain: {NAME}
 pathhost: {NAME}
 pathnews: /usr/lib/news
+nnrpdloadlimit: 0
 ovmethod: tradindexed
 hismethod: hisv6
 tlscafile: {site.certificate}

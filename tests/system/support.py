@@ -15,6 +15,8 @@ SKIPPED = 77
 
 problems = []
 
+os.environ.setdefault("TRAWL_SPOOL", "off")  # nothing of a test stays behind in a home
+
 
 def check(condition, *what):
     if not condition:
@@ -94,6 +96,41 @@ def loopback(number):
 
 
 # --- msgpack, as far as records use it ---
+
+def block(count):
+    return f"{loopback(0)}-{loopback(count - 1)}"
+
+
+class Sweep:
+    """A sweep whose words are kept, and can be waited for."""
+
+    def __init__(self, *arguments, **options):
+        self.said = ""
+        self._heard = threading.Condition()
+        self.process = subprocess.Popen(command("scan", *arguments), stderr=subprocess.PIPE,
+                                        text=True, **options)
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def _listen(self):
+        for line in self.process.stderr:
+            with self._heard:
+                self.said += line
+                self._heard.notify_all()
+        with self._heard:
+            self.said += "\n(end)\n"
+            self._heard.notify_all()
+
+    def hears(self, words):
+        with self._heard:
+            self._heard.wait_for(lambda: words in self.said or "(end)" in self.said, HANG_SECONDS)
+        check(words in self.said, "it never said", repr(words), "but", self.said[-1000:])
+
+    def end(self, code=0):
+        status = self.process.wait(HANG_SECONDS)
+        self._thread.join()
+        check(status == code, "exit status", status, self.said[-1000:])
+
 
 def _length(data, at, size):
     return int.from_bytes(data[at:at + size], "big"), at + size

@@ -3,9 +3,11 @@ its pages; and what certwatch itself gets wrong.
 
     python3 test_certwatch.py FOLDER     $TRAWL is the program
 """
+import concurrent.futures
 import json
 import os
 import pathlib
+import queue
 import re
 import signal
 import subprocess
@@ -25,6 +27,7 @@ from servers import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PRECERT, FINAL = "PrecertLogEntry", "X509LogEntry"
+SITES = 5  # at once; most of the time goes into waiting
 CA = Authority()
 
 
@@ -33,9 +36,9 @@ class Watch:
 
     def __init__(self, site, *arguments, port=None, **environment):
         self.port = port or free_port()
-        values = {"POSTGRES_DSN": site.postgres.dsn(), "CERTSTREAM_URL": site.feed.url,
+        values = {"POSTGRES_DSN": site.dsn(), "CERTSTREAM_URL": site.feed.url,
                   "WEBHOOK_URL": site.receiver.url, "API_PORT": str(self.port),
-                  "SUSPICIOUS_GRACE_S": "0.3", "WATCH_REFRESH_INTERVAL_S": "0.2", **environment}
+                  "SUSPICIOUS_GRACE_S": "0.1", "WATCH_REFRESH_INTERVAL_S": "0.1", **environment}
         clean = {k: v for k, v in os.environ.items() if k not in values}
         self.errors = tempfile.TemporaryFile()
         self.output = tempfile.TemporaryFile()
@@ -77,25 +80,35 @@ class Watch:
 
 
 class Site:
-    def __init__(self, postgres, feed, receiver):
-        self.postgres, self.feed, self.receiver = postgres, feed, receiver
+    """What a watch has around it: a database, a feed, a receiver of webhooks."""
 
-    def clear(self, *names, tables=CERTWATCH_TABLES, database="postgres"):
-        self.postgres.run(tables, database)
-        for name in names:
-            self.postgres.run(f"INSERT INTO public.intent_current VALUES ('{name}')", database)
+    def __init__(self, postgres, database, feed, receiver):
+        self.postgres, self.database = postgres, database
+        self.feed, self.receiver = feed, receiver
+
+    def dsn(self, **options):
+        return self.postgres.dsn(**{"database": self.database, **options})
+
+    def run(self, text):
+        return self.postgres.run(text, self.database)
+
+    def alerts(self):
+        return self.postgres.alerts(self.database)
+
+    def clear(self, *names, tables=CERTWATCH_TABLES):
+        self.run(tables + "".join(f"INSERT INTO public.intent_current VALUES ('{name}');"
+                                  for name in names))
         self.receiver.events.clear()
         self.receiver.status = 200
 
-    def know(self, issuance, serial=None, database="postgres"):
+    def know(self, issuance, serial=None):
         begin, end = issuance.times()
-        self.postgres.run(
-            "INSERT INTO public.certs(fingerprint_sha1, serial, not_before, not_after) VALUES "
-            f"('{issuance.sha1()}', '{serial}', {begin}, {end})", database)
+        self.run("INSERT INTO public.certs(fingerprint_sha1, serial, not_before, not_after) VALUES "
+                 f"('{issuance.sha1()}', '{serial}', {begin}, {end})")
 
     def alert_of(self, issuance):
         hashes = (issuance.sha1(PRECERT), issuance.sha1())
-        return [a for a in self.postgres.alerts() if a["fingerprint"] in hashes]
+        return [a for a in self.alerts() if a["fingerprint"] in hashes]
 
     def wait_delivered(self, issuance):
         return wait_until(f"a delivered row of {issuance.names}",
@@ -133,7 +146,7 @@ def check_smoke(site, tables, sends_der=True):
     site.clear("example.org", tables=tables)
     site.know(known)
     site.know(own, serial=f"00{own.serial:x}")
-    site.postgres.run("INSERT INTO public.certs(fingerprint_sha1) VALUES "
+    site.run("INSERT INTO public.certs(fingerprint_sha1) VALUES "
                       f"('{with_colons(colons.sha1())}')")
     with Watch(site) as watch:
         wait_until("the feed", lambda: watch.health()[1].get("connected"))
@@ -177,7 +190,7 @@ def check_smoke(site, tables, sends_der=True):
     with Watch(site, SUSPICIOUS_GRACE_S="120") as watch:
         site.feed.send(late, PRECERT, with_der=sends_der)
         wait_until("it waits", lambda: watch.metrics()["trawl_watch_pending"] == 1)
-        site.postgres.run(f"INSERT INTO public.certs(fingerprint_sha1) VALUES ('{late.sha1()}')")
+        site.run(f"INSERT INTO public.certs(fingerprint_sha1) VALUES ('{late.sha1()}')")
         site.feed.send(late, FINAL, with_der=sends_der)
         check(site.receiver.wait_for(late).get("severity") == "info", "the certificate is known")
         # The inventory learns of a precertificate's certificate within the grace period.
@@ -228,14 +241,15 @@ def check_names(site):
     with Watch(site) as watch:
         check("3 rows of public.intent_current are no names" in watch.said(), watch.said())
         check(watch.metrics()["certwatch_watch_entries"] == len(cases), watch.metrics())
-        for entry, name in cases.items():
-            issuance = CA.issue(name)
+        issuances = {entry: CA.issue(name) for entry, name in cases.items()}
+        for issuance in issuances.values():
             site.feed.send(issuance)
+        for entry, issuance in issuances.items():
             event = site.receiver.wait_for(issuance)
             check(event.get("matched_entries") == [entry], event)
-        said = watch.said()
-        time.sleep(0.5)
-        check(watch.said().count("are no names") == 1, "once", said)
+        site.run("INSERT INTO public.intent_current VALUES ('more.test')")
+        wait_until("another list", lambda: watch.metrics()["certwatch_watch_entries"] == 6)
+        check(watch.said().count("are no names") == 1, "once", watch.said())
 
 
 def check_reload(site):
@@ -244,24 +258,29 @@ def check_reload(site):
     with Watch(site) as watch:
         check("public.intent_current has no name to watch yet" in watch.said(), watch.said())
         site.feed.send(before)
-        site.postgres.run("INSERT INTO public.intent_current VALUES ('example.org')")
+        site.run("INSERT INTO public.intent_current VALUES ('example.org')")
         wait_until("the new list", lambda: watch.metrics()["certwatch_watch_entries"] == 1)
         site.feed.send(after)
         site.receiver.wait_for(after)
         check(not site.receiver.of(before), "before it was watched")
         # An empty list never takes the place of one; and that is told, at /healthz too.
-        site.postgres.run("TRUNCATE public.intent_current")
+        site.run("TRUNCATE public.intent_current")
         wait_until("503", lambda: watch.health()[0] == 503)
         site.feed.send(gone)
         site.receiver.wait_for(gone)
-        site.postgres.run("INSERT INTO public.intent_current VALUES ('example.org'), ('b.test')")
+        site.run("INSERT INTO public.intent_current VALUES ('example.org'), ('b.test')")
         wait_until("200", lambda: watch.health()[0] == 200)
         check(watch.metrics()["certwatch_watch_entries"] == 2, "two names")
 
 
 # --- Outages ---
 
-def check_database_outage(site):
+def check_database_outage(folder):
+    with Postgres(folder) as postgres, FeedServer() as feed, Receiver() as receiver:
+        check_outage_of(Site(postgres, "postgres", feed, receiver))
+
+
+def check_outage_of(site):
     site.clear("example.org")
     issuances = [CA.issue(f"n{i}.example.org") for i in range(20)]
     with Watch(site) as watch:
@@ -382,21 +401,21 @@ def check_observer(site):
         wait_until("all is noted", lambda: watch.metrics()["trawl_watch_delivered_total"] == 1)
         wait_until("a record", watch.shown)
         check([r["verdict"] for r in watch.shown()] == ["suspicious"], watch.shown())
-        check([a["delivered"] for a in site.alert_of(issuance)] == [False], site.postgres.alerts())
+        check([a["delivered"] for a in site.alert_of(issuance)] == [False], site.alerts())
 
 
 def check_retention(site):
     site.clear("example.org")
     now = int(time.time())
     for age, name in ((4000, "old"), (100, "young")):
-        site.postgres.run("INSERT INTO public.alerts(fingerprint, seen_at, delivered) VALUES "
+        site.run("INSERT INTO public.alerts(fingerprint, seen_at, delivered) VALUES "
                           f"('{name}', {now - age}, true)")
     with Watch(site, ALERT_RETENTION_S="3600", CLEANUP_INTERVAL_S="1") as watch:
-        wait_until("the old alert goes", lambda: len(site.postgres.alerts()) == 1)
-        check(site.postgres.alerts()[0]["fingerprint"] == "young", site.postgres.alerts())
-        site.postgres.run("INSERT INTO public.alerts(fingerprint, seen_at) SELECT 'many', 1 FROM "
+        wait_until("the old alert goes", lambda: len(site.alerts()) == 1)
+        check(site.alerts()[0]["fingerprint"] == "young", site.alerts())
+        site.run("INSERT INTO public.alerts(fingerprint, seen_at) SELECT 'many', 1 FROM "
                           "generate_series(1, 12000)")
-        wait_until("all old alerts go", lambda: len(site.postgres.alerts()) == 1)
+        wait_until("all old alerts go", lambda: len(site.alerts()) == 1)
         check(watch.health()[0] == 200, watch.health(), watch.said())
 
 
@@ -419,7 +438,7 @@ def check_options_win(site):
 
 
 def run_with(site, *arguments, **environment):
-    values = {"POSTGRES_DSN": site.postgres.dsn(), "CERTSTREAM_URL": site.feed.url, **environment}
+    values = {"POSTGRES_DSN": site.dsn(), "CERTSTREAM_URL": site.feed.url, **environment}
     return subprocess.run(command("watch", *arguments), capture_output=True, text=True,
                           timeout=HANG_SECONDS, check=False, env={**os.environ, **values})
 
@@ -439,17 +458,17 @@ def check_bad_values(site):
     check(done.returncode == 1 and "cannot listen on 192.0.2.1:8765" in done.stderr, done.stderr)
     secret = "s3cr3t-pass"
     for dsn in (f"postgresql//user:{secret}@host/db", f"host=x password={secret} nonsense",
-                f"postgresql://u:{secret}@h/db?x=y"):
+                f"postgresql://u:{secret}@h/db?x=y",
+                f"postgresql://postgres:{secret}@127.0.0.1:port/db"):
         done = run_with(site, POSTGRES_DSN=dsn)
         check(done.returncode == 2 and "DSN" in done.stderr and secret not in done.stderr, dsn,
               done.returncode, done.stderr)
     for dsn in (f"postgresql://postgres:{secret}@127.0.0.1:{free_port()}/db",
-                f"postgresql://postgres:{secret}@127.0.0.1:port/db",
-                site.postgres.dsn(password=secret), site.postgres.dsn("no_such_database")):
+                site.dsn(password=secret), site.dsn(database="no_such_database")):
         done = run_with(site, POSTGRES_DSN=dsn)
         check(done.returncode == 1 and "PostgreSQL" in done.stderr and secret not in done.stderr and
               Postgres.PASSWORD not in done.stderr, dsn, done.returncode, done.stderr)
-    site.postgres.run("DROP TABLE public.certs")
+    site.run("DROP TABLE public.certs")
     done = run_with(site)
     check(done.returncode == 1 and "public.certs" in done.stderr and
           "tools/certwatch.sql" in done.stderr, done.stderr)
@@ -468,12 +487,13 @@ def check_quiet(site):
 
 def check_poisonous(site):
     """A name that the database's encoding does not know silences nobody."""
-    site.postgres.run("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-    site.clear("example.org", database="latin")
+    site.run("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    site = Site(site.postgres, "latin", site.feed, site.receiver)
+    site.clear("example.org")
     poison, after = CA.issue("poison.example.org"), CA.issue("after.example.org")
     message = message_of(poison, with_der=False)
     message["data"]["leaf_cert"]["all_domains"].append("中文.example.org")
-    with Watch(site, POSTGRES_DSN=site.postgres.dsn("latin")) as watch:
+    with Watch(site) as watch:
         for nonsense in ({}, {"message_type": "certificate_update"}, {"data": "\0"},
                          {"message_type": "certificate_update", "data": {"leaf_cert": {
                              "all_domains": ["zero\0.example.org", "\udc80.example.org"]}}}):
@@ -483,9 +503,8 @@ def check_poisonous(site):
         site.receiver.wait_for(after)
         site.receiver.wait_for(poison)
         wait_until("all is noted", lambda: watch.metrics()["trawl_watch_untold"] == 0)
-        rows = site.postgres.alerts("latin")
-        check(after.sha1() in [a["fingerprint"] for a in rows], rows)
-        check(poison.sha1() not in [a["fingerprint"] for a in rows], rows)
+        fingerprints = [alert["fingerprint"] for alert in site.alerts()]
+        check(after.sha1() in fingerprints and poison.sha1() not in fingerprints, fingerprints)
         check(watch.health()[0] == 200, watch.health(), watch.said())
         check("PostgreSQL: a query failed" in watch.said(), watch.said())
 
@@ -493,15 +512,15 @@ def check_poisonous(site):
 def check_schema(site):
     """tools/certwatch.sql makes the tables, and leaves those that are there as they are."""
     site.clear("example.org")
-    site.postgres.run("INSERT INTO public.alerts(fingerprint, seen_at) VALUES ('x', 1)")
+    site.run("INSERT INTO public.alerts(fingerprint, seen_at) VALUES ('x', 1)")
     own = (ROOT / "tools/certwatch.sql").read_text(encoding="ascii")
     for _ in range(2):
-        site.postgres.run(own)
-    check(len(site.postgres.alerts()) == 1 and "tbs_sha256" in site.postgres.alerts()[0],
-          site.postgres.alerts())
-    site.postgres.run("DROP TABLE public.intent_current, public.certs, public.alerts;" + own)
+        site.run(own)
+    check(len(site.alerts()) == 1 and "tbs_sha256" in site.alerts()[0],
+          site.alerts())
+    site.run("DROP TABLE public.intent_current, public.certs, public.alerts;" + own)
     known = CA.issue("tbs.example.org")
-    site.postgres.run("INSERT INTO public.intent_current VALUES ('example.org'); INSERT INTO "
+    site.run("INSERT INTO public.intent_current VALUES ('example.org'); INSERT INTO "
                       "public.certs(fingerprint_sha1, tbs_sha256) VALUES ('by its TBS alone', "
                       f"'{known.tbs_sha256.upper()}')")
     site.receiver.events.clear()
@@ -512,31 +531,49 @@ def check_schema(site):
         check(site.wait_delivered(known)[0]["tbs_sha256"] == known.tbs_sha256, "its TBS")
 
 
+# --- All of them ---
+
+def jobs_of(folder):
+    """What is checked on any site; the longest first."""
+    return [
+        lambda site: check_smoke(site, CERTWATCH_TABLES, sends_der=False),
+        lambda site: check_smoke(site, CERTWATCH_TABLES),
+        lambda site: check_smoke(site, with_trawls_tables()),
+        check_webhook_outage, check_restart,
+        lambda site: check_restart(site, "--state", os.path.join(folder, "watch.db")),
+        check_names, check_reload, check_feed_outage, check_retention, check_schema,
+        lambda site: check_killed_while_down(site, folder),
+        check_poisonous, check_quiet, check_observer, check_bad_values, check_options_win,
+    ]
+
+
+def work_off(jobs, postgres, database):
+    postgres.run(f"CREATE DATABASE {database}")
+    with FeedServer() as feed, Receiver() as receiver:
+        site = Site(postgres, database, feed, receiver)
+        while True:
+            try:
+                job = jobs.get_nowait()
+            except queue.Empty:
+                return
+            job(site)
+
+
 def main():
     if not find_postgres():
         print("no PostgreSQL: apt-get install postgresql")
         sys.exit(SKIPPED)
-    with tempfile.TemporaryDirectory(prefix="certwatch-") as folder, Postgres(folder) as postgres, \
-            FeedServer() as feed, Receiver() as receiver:
-        site = Site(postgres, feed, receiver)
-        check_smoke(site, CERTWATCH_TABLES)
-        check_smoke(site, with_trawls_tables())
-        check_smoke(site, CERTWATCH_TABLES, sends_der=False)
-        check_names(site)
-        check_reload(site)
-        check_database_outage(site)
-        check_feed_outage(site)
-        check_webhook_outage(site)
-        check_restart(site)
-        check_restart(site, "--state", os.path.join(folder, "watch.db"))
-        check_killed_while_down(site, folder)
-        check_observer(site)
-        check_retention(site)
-        check_options_win(site)
-        check_bad_values(site)
-        check_quiet(site)
-        check_poisonous(site)
-        check_schema(site)
+    with tempfile.TemporaryDirectory(prefix="certwatch-") as folder, \
+            Postgres(folder) as postgres, concurrent.futures.ThreadPoolExecutor(SITES + 1) as pool:
+        jobs = queue.Queue()
+        for job in jobs_of(folder):
+            jobs.put(job)
+        second = os.path.join(folder, "second")
+        os.mkdir(second)
+        running = [pool.submit(check_database_outage, second)]
+        running += [pool.submit(work_off, jobs, postgres, f"site{i}") for i in range(SITES)]
+        for future in running:
+            future.result()
     finish()
 
 

@@ -176,8 +176,10 @@ Case = collections.namedtuple("Case", "host port record chain")
 
 
 def cases_of(certificates, servers):
-    """Each kind of record for each certificate, at servers that send more and less."""
-    kinds = list(itertools.product(range(4), range(2), range(3)))
+    """Each usage and selector for each certificate, at servers that send more and less. Every
+    matching type with each of them at three servers, and one after the other elsewhere."""
+    thorough = {("leaf", "middle"), ("leaf", "stranger"), ("own",)}
+    turns = itertools.cycle(range(3))
     plans = {("leaf", "middle"): ("leaf", "middle", "root", "stranger"),
              ("leaf", "middle", "root"): ("leaf", "middle", "root", "stranger"),
              ("leaf", "stranger"): ("middle", "stranger"),
@@ -187,6 +189,8 @@ def cases_of(certificates, servers):
              ("expired", "middle"): ("expired", "middle"),
              ("child", "stranger"): ("child", "stranger")}
     for chain, subjects in plans.items():
+        kinds = [(usage, selector, matching) for usage in range(4) for selector in range(2)
+                 for matching in (range(3) if chain in thorough else (next(turns),))]
         for subject, kind in itertools.product(subjects, kinds):
             host = f"{'-'.join(map(str, kind))}-{subject}-{'-'.join(chain)}.dane.test"
             yield Case(host, servers[chain].port, certificates.tlsa(*kind, subject), chain)
@@ -225,7 +229,7 @@ def check_kinds(folder, certificates, servers):
         check([r.get("matched") for r in dane.get("records", [])] == [expected], case.host, dane)
         check(("dane_mismatch" in only(records, case.host)["findings"]) != expected, case.host)
         matched += expected
-    check(60 < matched < len(cases) - 60, "of", len(cases), "cases openssl accepts", matched)
+    check(50 < matched < len(cases) - 50, "of", len(cases), "cases openssl accepts", matched)
     print(f"{len(cases)} kinds of records and chains, {matched} of them match")
 
 

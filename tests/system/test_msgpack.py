@@ -1,5 +1,6 @@
 """MessagePack over sockets: every reader gets what the file got, whoever is slow, leaves, is killed
-or comes back; and `trawl decode` gives back the JSON of the same sweep.
+or comes back; `trawl decode` gives back the JSON of the same sweep, or hands it on; readers that
+acknowledge lose nothing when they are killed; and filters leave out what Python would.
 
     python3 test_msgpack.py FOLDER     FOLDER holds tool_farm and example_read_records
 """
@@ -12,47 +13,24 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
-from support import (HANG_SECONDS, Farm, check, command, finish, lines_of, loopback,
+import servers
+import support
+from support import (HANG_SECONDS, Farm, block, check, command, finish, lines_of, loopback,
                      msgpack_objects, refusing_port, run, start)
 
 ENDPOINTS = 60
 MANY = 60000  # records: several times what sockets and queues hold
+SOME = 16000  # records: several windows of acknowledgements
 EXAMPLE = "tools/examples/read_records.py"
 
 
-def block(count):
-    return f"{loopback(0)}-{loopback(count - 1)}"
-
-
-class Sweep:
-    """A sweep on one worker, so that all outputs have the same order. What it says is kept."""
+class Sweep(support.Sweep):
+    """On one worker, so that all outputs have the same order."""
 
     def __init__(self, *arguments):
-        self.said = ""
-        self._heard = threading.Condition()
-        self.process = start("scan", "--workers", "1", *arguments, stderr=subprocess.PIPE, text=True)
-        self._thread = threading.Thread(target=self._listen)
-        self._thread.start()
-
-    def _listen(self):
-        for line in self.process.stderr:
-            with self._heard:
-                self.said += line
-                self._heard.notify_all()
-        with self._heard:
-            self.said += "\n(end)\n"
-            self._heard.notify_all()
-
-    def hears(self, words):
-        with self._heard:
-            self._heard.wait_for(lambda: words in self.said or "(end)" in self.said, HANG_SECONDS)
-        check(words in self.said, "it never said", repr(words), "but", self.said[-1000:])
-
-    def end(self, code=0):
-        status = self.process.wait(HANG_SECONDS)
-        self._thread.join()
-        check(status == code, "exit status", status, self.said[-1000:])
+        super().__init__("--workers", "1", *arguments)
 
 
 def connect(where):
@@ -103,12 +81,6 @@ def records_in(path):
     return [json.loads(line) for line in pathlib.Path(path).read_bytes().splitlines()]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def listener(path):
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
@@ -126,7 +98,8 @@ def check_farm(tools, folder):
         pathlib.Path(targets).write_text(lines_of(farm.endpoints))
         sweep = Sweep(f"@{targets}", "--ca-file", farm.root, "--timeout", "4", "-o",
                       paths["a.jsonl"], "-o", paths["a.msgpack"], "-o",
-                      f"msgpack+unix://{paths['a.sock']}#listen,wait=3")
+                      f"msgpack+unix://{paths['a.sock']}#listen,wait=3",
+                      *filtered_outputs(folder, "worker"))
         sweep.hears("of 3 readers are there")
         check(os.stat(paths["a.sock"]).st_mode & 0o777 == 0o600, "mode of the socket")
         commands = [command("decode", f"msgpack+unix://{paths['a.sock']}"),
@@ -154,6 +127,62 @@ def check_farm(tools, folder):
     check("writing works again" in sweep.said, "farm:", sweep.said)
     check(not os.path.exists(paths["a.sock"]), "farm: the socket is still there")
     check_decode(folder, paths["a.msgpack"], wanted)
+    check_filters(folder, paths["a.msgpack"], wanted)
+
+
+# --- Filters ---
+
+def values(record, path):
+    """All that stand there, of all items of lists on the way."""
+    found = [record]
+    for name in path.split("."):
+        found = [member for holder in found for member in (holder if isinstance(holder, list)
+                                                           else [holder])]
+        found = [holder[name] for holder in found if isinstance(holder, dict) and name in holder]
+    return [text for item in found for text in (item if isinstance(item, list) else [item])]
+
+
+FILTERS = {
+    "status": ("only=status:critical,warning",
+               lambda r: r["status"] in ("critical", "warning")),
+    "both": ("only=outcome:ok&only=!findings:expired,untrusted",
+             lambda r: r["outcome"] == "ok" and not {"expired", "untrusted"} & set(r["findings"])),
+    "list": ("only=findings:self_signed,name_mismatch",
+             lambda r: bool({"self_signed", "name_mismatch"} & set(r["findings"]))),
+    "absent": ("only=!tls.version:TLS 1.3", lambda r: "TLS 1.3" not in values(r, "tls.version")),
+    "boolean": ("only=certificate.self_signed:true",
+                lambda r: True in values(r, "certificate.self_signed")),
+    "member": ("only=chain.subject:CN%3DFarm CA", lambda r: "CN=Farm CA" in values(
+        r, "chain.subject")),
+    "number": ("only=attempt:2", lambda r: r["attempt"] == 2),
+}
+
+
+def filtered_outputs(folder, name):
+    return [word for key, (text, _) in FILTERS.items()
+            for word in ("-o", os.path.join(folder, f"{name}.{key}.jsonl") + "#" + text)]
+
+
+def check_filters(folder, path, wanted):
+    """What workers left out, and what decode does of the same records, is what Python would."""
+    result = run("decode", path, *filtered_outputs(folder, "decode"))
+    check(result.returncode == 0, "filters: decode", result.stderr)
+    left_out = 0
+    for key, (text, holds) in FILTERS.items():
+        lines = [line for line in wanted.splitlines(keepends=True) if holds(json.loads(line))]
+        left_out += len(wanted.splitlines()) - len(lines)
+        for name in ("worker", "decode"):
+            found = pathlib.Path(folder, f"{name}.{key}.jsonl").read_bytes()
+            check(found == b"".join(lines), "filters:", name, text, len(found.splitlines()),
+                  "records instead of", len(lines))
+    check(f"{left_out} records were left out by filters" in result.stderr, "filters:",
+          result.stderr)
+    for only, words in (("status:critcal", "did you mean critical?"), ("stats:ok", 'mean "status"'),
+                        ("port:http", "is a number"), ("chain:x", "name one of their fields"),
+                        ("status", "write a field"), ("status:ok,append=1", "follow a &")):
+        result = run("scan", "127.0.0.1", "-o", f"null#only={only}")
+        check(result.returncode == 2 and words in result.stderr, "filters:", only,
+              result.returncode, result.stderr)
 
 
 # --- decode ---
@@ -232,7 +261,7 @@ def check_decode_ends(path, wanted):
 def check_slow(folder, port):
     """A reader that does not read holds the sweep back; nothing is lost or comes twice."""
     paths = {name: os.path.join(folder, name) for name in ("b.jsonl", "b.msgpack")}
-    where = free_port()
+    where = servers.free_port()
     sweep = Sweep(block(MANY), "-p", port, "-o", paths["b.jsonl"], "-o", paths["b.msgpack"], "-o",
                   f"msgpack+tcp://127.0.0.1:{where}#listen,wait=2")
     slow, quick = connect(where), connect(where)
@@ -327,6 +356,146 @@ def check_decode_listens(folder, port):
     check(not os.path.exists(path), "decode listens: the socket is still there")
 
 
+# --- Readers that acknowledge ---
+
+class Ledger:
+    """What readers have written that were killed again and again: each into a file of its own,
+    whose last line may be torn."""
+
+    def __init__(self, tools, folder, url):
+        path = url.partition("//")[2].partition("#")[0]
+        self.folder, self.count, self.lines = folder, 0, []
+        self.commands = (
+            lambda output: (command("decode", url), output),
+            lambda output: (command("decode", url, "-q", "-o", output), None),
+            lambda output: ([sys.executable, EXAMPLE, "--ack", path], output),
+            lambda output: ([os.path.join(tools, "example_read_records"), "--ack", path], output))
+
+    def run(self, enough):
+        """The next reader, killed when it has written so much."""
+        output = os.path.join(self.folder, f"ledger.{self.count}.jsonl")
+        arguments, stdout = self.commands[self.count % len(self.commands)](output)
+        self.count += 1
+        pathlib.Path(output).touch()
+        with open(stdout or os.devnull, "wb") as file, subprocess.Popen(
+                arguments, stdout=file, stderr=subprocess.DEVNULL) as reader:
+            pause = threading.Event()
+            while reader.poll() is None and os.stat(output).st_size < enough:
+                pause.wait(0.002)
+            reader.kill()
+        self.take(pathlib.Path(output).read_bytes())
+
+    def take(self, data):
+        for line in data[:data.rfind(b"\n") + 1].splitlines():
+            if line.startswith(b"{"):
+                record = json.loads(line)
+                line = f"{record['host']} {record['port']} {record['outcome']}".encode()
+            self.lines.append(line)
+
+
+def check_acknowledged(tools, folder, port):
+    """Readers of every sort are killed with SIGKILL; all records are in some reader's file."""
+    path, output = os.path.join(folder, "h.sock"), os.path.join(folder, "h.jsonl")
+    url = f"msgpack+unix://{path}#ack"
+    sweep = Sweep(block(SOME), "-p", port, "-o", output, "-o", f"{url},listen,window=500")
+    sweep.hears("no reader is there")
+    ledger = Ledger(tools, folder, url)
+    while sweep.process.poll() is None:
+        ledger.run(20000 if ledger.count % 4 > 1 else 400000)
+    sweep.end()
+    wanted = {f"{r['host']} {r['port']} {r['outcome']}".encode() for r in records_in(output)}
+    check(len(wanted) == SOME and set(ledger.lines) == wanted, "acknowledged:",
+          len(wanted - set(ledger.lines)), "records are missing")
+    check(ledger.count > 4, "acknowledged: only", ledger.count, "readers")
+    check(len(ledger.lines) < 3 * SOME, "acknowledged:", len(ledger.lines), "records for", SOME)
+    check("readers of a socket left" in sweep.said, "acknowledged:", sweep.said)
+
+
+def check_spooled(folder, port):
+    """Nobody is there: the sweep ends, and the next one brings what the spool kept, and its own."""
+    path, spool = os.path.join(folder, "l.sock"), os.path.join(folder, "spool")
+    os.mkdir(spool)
+    url, got = f"msgpack+unix://{path}#ack", os.path.join(folder, "l.got.jsonl")
+    hosts = []
+    for turn, count in enumerate((1000, 10)):
+        output = os.path.join(folder, f"l.{turn}.jsonl")
+        sweep = Sweep(block(count), "-p", port, "-o", output, "-o", f"{url},listen,spool={spool}")
+        if turn:
+            while not os.path.exists(path) and sweep.process.poll() is None:
+                time.sleep(0.005)
+            result = run("decode", url, "-q", "-o", got)
+            check(result.returncode == 0, "spooled: decode", result.stderr)
+        sweep.end()
+        hosts += [record["host"] for record in records_in(output)]
+    check([record["host"] for record in records_in(got)] == hosts, "spooled: not the same records")
+
+
+def check_lies(folder, port):
+    """Who acknowledges more than it got, or talks nonsense, is thrown out; the next gets all."""
+    path, output = os.path.join(folder, "i.sock"), os.path.join(folder, "i.msgpack")
+    sweep = Sweep(block(100), "-p", port, "-o", output, "-o", f"msgpack+unix://{path}#listen,ack")
+    for word in (b"\xcf" + b"\xff" * 8, b"\xa3yes", b"\xff", b"\xc1", b"\x32\x31"):
+        liar = connect(path)
+        begin = read_some(liar, 10)
+        check(len(begin) == 10, "lies: nothing came")
+        if word[0] == 0x32:  # fifty, then one less
+            read_some(liar, pathlib.Path(output).stat().st_size - 10)
+        liar.sendall(word)
+        try:
+            read_all(liar)
+        except ConnectionResetError:
+            pass
+    honest = connect(path)
+    data = b""
+    while len(list(whole_records(data))) < 50:
+        data += honest.recv(65536)
+    honest.sendall(b"\xcc\x32")
+    wanted = pathlib.Path(output).read_bytes()
+    data += read_some(honest, len(wanted) - len(data))
+    honest.sendall(b"\x64")
+    check(honest.recv(1) == b"", "lies: more came")
+    honest.close()
+    sweep.end()
+    check(wanted.endswith(data) and data, "lies: the honest reader's records")
+    check(f"acknowledged {2 ** 64 - 1} of " in sweep.said, "lies:", sweep.said)
+    check("5 readers of a socket left" in sweep.said, "lies:", sweep.said)
+
+
+def check_pipeline(folder, port):
+    """One trawl scans, another stores: the same files; and it goes on with the next that scans."""
+    names = [os.path.join(folder, name) for name in ("j.jsonl", "j.msgpack", "k.jsonl", "k.msgpack",
+                                                     "j.sock", "k.sock")]
+    json_file, packed, json_again, packed_again, path, further = names
+    with start("decode", f"msgpack+unix://{path}#listen,ack", "--follow", "-o", json_again, "-o",
+               packed_again, "-o", f"msgpack+unix://{further}#listen,ack", stderr=subprocess.PIPE,
+               text=True) as decode:
+        reader = threading.Thread(target=lambda: run("decode", f"msgpack+unix://{further}#ack",
+                                                     "-o", os.devnull))
+        wait_for_socket(path)
+        reader.start()
+        wanted = [b"", b""]
+        for count in (SOME, 100):
+            sweep = Sweep(block(count), "-p", port, "-o", json_file, "-o", packed, "-o",
+                          f"msgpack+unix://{path}#ack")
+            sweep.end()
+            wanted[0] += pathlib.Path(json_file).read_bytes()
+            wanted[1] += pathlib.Path(packed).read_bytes()
+        # All was acknowledged, so all is written.
+        check(pathlib.Path(json_again).read_bytes() == wanted[0], "pipeline: JSON")
+        check(pathlib.Path(packed_again).read_bytes() == wanted[1], "pipeline: MessagePack")
+        decode.send_signal(signal.SIGINT)
+        said = decode.stderr.read()
+        check(decode.wait(HANG_SECONDS) == 130, "pipeline:", decode.returncode, said)
+        check(f"{SOME + 100} records were read" in said, "pipeline:", said)
+        reader.join()
+    for output, words in (("x.csv", "would be csv"), ("webhook+http://127.0.0.1:1", "webhook"),
+                          ("x.pem", "would be pem")):
+        result = run("decode", packed, "-o", output)
+        check(result.returncode == 2 and words in result.stderr, "pipeline:", output,
+              result.returncode, result.stderr)
+        check(not os.path.exists(output), "pipeline:", output, "was made")
+
+
 def check_nobody(folder, port):
     """No reader ever comes: the user ends it, and what is lost is counted."""
     path, stats = os.path.join(folder, "g.sock"), os.path.join(folder, "g.stats")
@@ -366,6 +535,10 @@ def main():
         check_restart(folder, port)
         check_killed(folder, port)
         check_decode_listens(folder, port)
+        check_acknowledged(tools, folder, port)
+        check_spooled(folder, port)
+        check_lies(folder, port)
+        check_pipeline(folder, port)
         check_nobody(folder, port)
         check_refused(folder)
     finish()

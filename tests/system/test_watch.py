@@ -1,9 +1,10 @@
-"""`trawl watch` against logs and feeds that behave and that do not: every entry once, in order, also
-after kill -9; hits as the farm's own code knows them; what a log does wrong is found out.
+"""`trawl watch` against logs and feeds that behave and that do not: every entry once, in order; hits
+as the farm's own code knows them; what a log does wrong is found out.
 
     python3 test_watch.py FOLDER     $TRAWL_BUILD holds bench-ctserver
 """
 import collections
+import concurrent.futures
 import json
 import os
 import signal
@@ -11,20 +12,70 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
-from ct_support import CtFarm
+from ct_support import CtFarm, fetch
+from servers import free_port
 from support import HANG_SECONDS, check, command, finish, run, start
 
 SIZE = 3000
+AT_ONCE = 6
 
 
 def records_of(path):
+    """Whole lines; none when there is no file yet."""
+    if not os.path.exists(path):
+        return []
     with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        return [json.loads(line) for line in file if line.endswith("\n")]
+
+
+def read_text(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 def watch(*arguments, **options):
     return run("watch", *arguments, **options)
+
+
+class Listening(subprocess.Popen):
+    """A run with a page of metrics."""
+
+    def __init__(self, folder, *arguments):
+        self.error_path = os.path.join(folder, f"errors-{time.monotonic_ns()}")
+        self.port = free_port()
+        with open(self.error_path, "w", encoding="utf-8") as file:
+            super().__init__(command("watch", *arguments, "--listen", f"127.0.0.1:{self.port}"),
+                             stderr=file)
+
+    def __exit__(self, *_):
+        if self.poll() is None:
+            self.kill()
+        self.wait(HANG_SECONDS)
+
+    def page(self, path):
+        """Its status and text; the status is 0 as long as it is not there."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        status, _, body = fetch(urllib.request.Request(url))
+        return status, body.decode()
+
+    def metrics(self):
+        """Values by name with labels."""
+        status, text = self.page("/metrics")
+        lines = text.splitlines() if status == 200 else []
+        return {name: float(value) for name, _, value in
+                (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+    def value(self, name):
+        return self.metrics().get(name)
+
+    def total(self, name):
+        """Of all sources."""
+        return sum(value for key, value in self.metrics().items() if key.startswith(name + "{"))
+
+    def said(self):
+        return read_text(self.error_path)
 
 
 def list_of(farm):
@@ -111,90 +162,57 @@ def test_from_the_middle(folder):
                 check(found == list(range(index, SIZE)), name, "from", index, "gave", len(found))
 
 
-def test_faults(folder):
+FAULTS = ("http-429,p=0.05,retry=0", "http-500,p=0.05", "short-page,p=0.3", "cut,p=0.05",
+          "bad-framing,p=0.05", "broken-gzip,p=0.05", "partial-gone,p=0.5", "reset,p=0.03",
+          "wrong-type,p=0.2", "html,p=0.03", "wrong-issuer,p=0.2")
+
+
+def check_faults(folder, name):
     """What passes is waited out, and nothing is lost or told twice."""
-    faults = ("http-429,p=0.05,retry=0", "http-500,p=0.05", "short-page,p=0.3", "cut,p=0.05",
-              "bad-framing,p=0.05", "broken-gzip,p=0.05", "partial-gone,p=0.5", "reset,p=0.03",
-              "wrong-type,p=0.2", "html,p=0.03", "wrong-issuer,p=0.2")
-    arguments = [word for fault in faults for word in ("--fault", fault)]
+    arguments = [word for fault in FAULTS for word in ("--fault", fault)]
     with CtFarm("--entries", 1500, "--gzip", "--seed", 9, *arguments) as farm:
-        truth = farm.truth(0, 1500)
-        for name in LOGS:
-            path = os.path.join(folder, f"faults-{name}.jsonl")
-            result = watch(*whole_log(farm, name, "--all", "--from", 0, "-o", path,
-                                      "--page", 64))
-            check(result.returncode == 0, name, result.stderr)
-            compare_with_truth(f"{name} with faults", records_of(path), truth)
-
-
-def test_killed(folder):
-    """kill -9 again and again: the file is the log, to the entry."""
-    with CtFarm("--entries", 20000, "--seed", 10) as farm:
-        path, state = os.path.join(folder, "killed.jsonl"), os.path.join(folder, "killed.db")
-        arguments = ("watch", *list_of(farm), "--to-the-end", "--all", "--from",
-                     "saved,0", "--state", state, "-o", path, "-q")
-        kills = 0
-        for number in range(60):
-            process = start(*arguments, stderr=subprocess.PIPE, text=True)
-            try:
-                _, errors = process.communicate(timeout=0.15 + 0.02 * (number % 20))
-                check(process.returncode == 0, "ended with", process.returncode, errors)
-                break
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                kills += 1
-        else:
-            result = run(*arguments)
-            check(result.returncode == 0, result.stderr)
-        print(f"killed {kills} times")
-        counts = collections.Counter((record["source_log"], record["index"])
-                                     for record in records_of(path))
-        check(kills > 0, "it was never killed")
-        check(len(counts) == 40000, "entries", len(counts))
-        check(max(counts.values(), default=0) == 1, "entries twice",
-              sum(count > 1 for count in counts.values()))
+        path = os.path.join(folder, "faults.jsonl")
+        result = watch(*whole_log(farm, name, "--all", "--from", 0, "-o", path, "--page", 64,
+                                  "--retry", "20ms"))
+        check(result.returncode == 0, name, result.stderr)
+        farm.control(clear=1)
+        compare_with_truth(f"{name} with faults", records_of(path), farm.truth(0, 1500))
 
 
 # --- Logs that lie ---
 
-def wait_until(process, condition, what, seconds=60):
-    end = time.monotonic() + seconds
+def wait_until(process, condition, what):
+    """Whether it came about while the program ran."""
+    end = time.monotonic() + HANG_SECONDS
     while time.monotonic() < end and process.poll() is None:
         if condition():
             return True
-        time.sleep(0.1)
-    return check(False, what, "did not come about")
+        time.sleep(0.05)
+    return check(condition(), what, "did not come about")
 
 
-def read_text(path):
-    with open(path, encoding="utf-8") as file:
-        return file.read()
+def end(process, sig=signal.SIGINT):
+    """A run that would never end is interrupted."""
+    process.send_signal(sig)
+    check(process.wait(HANG_SECONDS) == 130, "exit status", process.returncode)
 
 
-def test_liars(folder):
-    """A wrong leaf, a second root, a forged head: told, waited for, and nothing wrong is taken."""
-    cases = {
-        "wrong-leaf,at=700": "root mismatch",
-        "bad-signature": "bad signature",
-    }
-    for name in LOGS:
-        for fault, words in cases.items():
-            with CtFarm("--entries", 1024, "--seed", 11, "--fault", fault) as farm:
-                path, errors = os.path.join(folder, "liar.jsonl"), os.path.join(folder, "liar.txt")
-                with open(errors, "w", encoding="utf-8") as file:
-                    process = start("watch", *whole_log(farm, name, "--all", "--from", 0, "-q",
-                                                        "-o", path), stderr=file)
-                told = wait_until(process, lambda: words in read_text(errors), f"{name}: {words}")
-                check(not os.path.exists(path) or
-                      all(record["index"] < 700 for record in records_of(path)) or
-                      fault.startswith("wrong-leaf"), name, fault, "took what is not verified")
-                farm.control(clear=1)
-                check(process.wait(HANG_SECONDS) == 0, name, fault, read_text(errors))
-                compare_with_truth(f"{name} after {fault}", records_of(path),
-                                   farm.truth(0, 1024))
-                if told:
-                    print(f"{name}: {fault}: {words}")
+def check_liar(folder, name, fault, words):
+    path, errors = os.path.join(folder, "liar.jsonl"), os.path.join(folder, "liar.txt")
+    with CtFarm("--entries", 1024, "--seed", 11, "--fault", fault) as farm:
+        with open(errors, "w", encoding="utf-8") as file:
+            process = start("watch", *whole_log(farm, name, "--all", "--from", 0, "-q", "-o", path,
+                                                "--retry", "200ms"), stderr=file)
+        if wait_until(process, lambda: words in read_text(errors), f"{name}: {words}"):
+            print(f"{name}: {fault}: {words}")
+        check(not records_of(path) or fault.startswith("wrong-leaf"), name, fault,
+              "took what is not signed")
+        farm.control(clear=1)
+        check(process.wait(HANG_SECONDS) == 0, name, fault, read_text(errors))
+        compare_with_truth(f"{name} after {fault}", records_of(path), farm.truth(0, 1024))
+
+
+LIES = {"wrong-leaf,at=700": "root mismatch", "bad-signature": "bad signature"}
 
 
 # --- Watching ---
@@ -224,13 +242,16 @@ def test_hits(folder):
                                        "tbs_sha256": known["tbs_sha256"]}}, file)
             file.write("\n")
         path, state = os.path.join(folder, "hits.jsonl"), os.path.join(folder, "hits.db")
-        arguments = (*list_of(farm), "--from", 0, "--duration", "4s", "-w", names,
-                     "-i", inventory, "--state", state, "--grace", "500ms", "--lookalike",
-                     "paypal=paypal.com", "--head-interval", "300ms", "--append", "-o", path)
+        arguments = (*list_of(farm), "--from", 0, "-w", names, "-i", inventory, "--state", state,
+                     "--grace", "300ms", "--lookalike", "paypal=paypal.com", "--head-interval",
+                     "300ms", "--partial-after", "300ms", "--append", "-o", path)
         for attempt in range(2):
-            result = watch(*arguments)
-            check(result.returncode == 0, result.stderr)
-            check("bad..name" in result.stderr, "the bad line is not told", result.stderr)
+            with Listening(folder, *arguments) as process:
+                wait_until(process, lambda: process.value("trawl_watch_delivered_total") == 6 or
+                           process.total("trawl_source_entries_total") == 2000 and
+                           process.value("trawl_watch_pending") == 0, "all hits")
+                end(process)
+            check("bad..name" in process.said(), "the bad line is not told", process.said())
             found = records_of(path)
             verdicts = collections.Counter(record["verdict"] for record in found)
             check(verdicts == {"info": 1, "suspicious": 3, "malformed": 1, "lookalike": 1},
@@ -264,63 +285,74 @@ def test_reload(folder):
             process = start("watch", *list_of(farm), "-w", names, "--refresh",
                             "200ms", "--grace", 0, "--head-interval", "200ms", "--partial-after",
                             "500ms", "-q", "-o", path, stderr=file)
-        time.sleep(1)
+        wait_until(process, lambda: farm.stats()["requests"], "a request")
         os.truncate(names, 0)  # an empty list does not take the place of the old one
         wait_until(process, lambda: "stays in use" in read_text(errors), "the empty list")
         with open(names, "w", encoding="utf-8") as file:
             file.write("example.org\n")
         wait_until(process, lambda: "has changed" in read_text(errors), "the new list")
         farm.control(size=4000)
-        wait_until(process, lambda: os.path.exists(path) and records_of(path), "the hit")
-        process.send_signal(signal.SIGINT)
-        check(process.wait(HANG_SECONDS) == 130, "exit status", process.returncode)
+        wait_until(process, lambda: records_of(path), "the hit")
+        end(process)
         found = records_of(path)
         check([record["matched_names"] for record in found] == [["new.example.org"]], found)
 
 
 # --- Feeds ---
 
-def test_feeds(folder):
-    for dialect in ("go", "calidog", "rust"):
-        with CtFarm("--entries", 600, "--dialect", dialect, "--seed", 14,
-                    "--wish", "300:x509,names=www.example.org") as farm:
-            path = os.path.join(folder, f"{dialect}.jsonl")
-            result = watch(f"{farm.feed}?from=0", "--all", "--duration", "3s", "-o", path)
-            check(result.returncode == 0, dialect, result.stderr)
-            found = records_of(path)
-            check(len(found) == 600, dialect, "gave", len(found))
-            truth = {entry["index"]: entry for entry in farm.truth(0, 600)}
-            for record in found:
-                true = truth[record["index"]]
-                if record["certificate"].get("fingerprint_sha256"):
-                    check(record["certificate"]["fingerprint_sha256"] ==
-                          true["fingerprint_sha256"], dialect, record["index"])
-            result = watch(f"{farm.feed}?from=0", "-d", "example.org", "--duration", "3s",
-                           "--grace", 0, "-o", path)
-            check([record["index"] for record in records_of(path)] == [300], dialect,
-                  result.stderr)
+def check_feed(folder, dialect):
+    path, hits = os.path.join(folder, "all.jsonl"), os.path.join(folder, "hits.jsonl")
+    with CtFarm("--entries", 600, "--dialect", dialect, "--seed", 14,
+                "--wish", "300:x509,names=www.example.org") as farm:
+        process = start("watch", f"{farm.feed}?from=0", "--all", "-q", "-o", path)
+        wait_until(process, lambda: len(records_of(path)) >= 600, f"{dialect}: all entries")
+        end(process)
+        found = records_of(path)
+        check(len(found) == 600, dialect, "gave", len(found))
+        truth = {entry["index"]: entry for entry in farm.truth(0, 600)}
+        for record in found:
+            true = truth[record["index"]]
+            if record["certificate"].get("fingerprint_sha256"):
+                check(record["certificate"]["fingerprint_sha256"] == true["fingerprint_sha256"],
+                      dialect, record["index"])
+        with Listening(folder, f"{farm.feed}?from=0", "-d", "example.org", "--grace", 0, "-q",
+                       "-o", hits) as process:
+            wait_until(process, lambda: process.total("trawl_source_entries_total") >= 600 and
+                       records_of(hits), f"{dialect}: all entries")
+            end(process)
+        check([record["index"] for record in records_of(hits)] == [300], dialect, process.said())
 
 
 def test_feed_faults(folder):
     """What a server leaves out is counted; connections that end are made again."""
     stats = os.path.join(folder, "feed.json")
-    with CtFarm("--entries", 60000, "--start", 1, "--rate", 500, "--seed", 15, "--fault",
-                "feed-drop,at=100-149", "--fault", "feed-garbage,p=0.01", "--fault",
-                "feed-close,p=0.001") as farm:
-        result = watch(farm.feed, "-d", "example.org", "--duration", "14s", "-o", "null",
-                       "--stats", stats)
-        check(result.returncode == 0, result.stderr)
+    with CtFarm("--entries", 100000, "--start", 1, "--seed", 15, "--fault", "feed-drop,at=100-149",
+                "--fault", "feed-garbage,p=0.01", "--fault", "feed-close,at=6000") as farm:
+        with Listening(folder, farm.feed, "-d", "example.org", "-q", "-o", "null",
+                       "--stats", stats) as process:
+            seen, is_there = 0, lambda: process.total("trawl_source_connected")
+            for size in range(5000, 100001, 5000):
+                wait_until(process, is_there, "the feed")
+                if process.total("trawl_source_gaps_total") > 500:
+                    break
+                farm.control(size=size)
+                wait_until(process, lambda: not is_there() or
+                           process.total("trawl_source_entries_total") > seen + 2500, "entries")
+                seen = process.total("trawl_source_entries_total")
+            end(process)
+        check(farm.stats()["faults"].get("feed-close"), "it was never closed")
         with open(stats, encoding="utf-8") as file:
             figures = json.load(file)
-        check(figures["entries"] > 2000, figures)
         check(figures["malformed"] > 0, figures)
+        check(figures["gaps"] > 500, figures)
         check(figures["lost"] == 0, figures)
 
 
 def test_nobody_there(folder):
-    result = watch("ws://127.0.0.1:1/full-stream", "--all", "--duration", "5s", "-o", "null")
-    check("unreachable" in result.stderr, result.stderr)
-    check(result.returncode == 0, result.returncode)
+    with Listening(folder, "ws://127.0.0.1:1/full-stream", "--all", "-q", "-o", "null") as process:
+        wait_until(process, lambda: "unreachable" in process.said(), "the word")
+        check(process.page("/healthz")[0] == 503, "its health")
+        end(process)
 
 
 # --- Interruption ---
@@ -331,8 +363,7 @@ def test_interrupted(folder):
         process = start("watch", *list_of(farm), "--all", "--from", 0, "-q", "-o",
                         path, "--head-interval", "200ms")
         wait_until(process, lambda: os.path.exists(path) and os.path.getsize(path), "records")
-        process.send_signal(signal.SIGTERM)
-        check(process.wait(HANG_SECONDS) == 130, "exit status", process.returncode)
+        end(process, signal.SIGTERM)
         check(read_text(path).endswith("}\n"), "the file ends within a record")
         head = subprocess.run(["sh", "-c", 'exec "$@" | head -n 3', "sh",
                                *command("watch", *list_of(farm), "--all", "--from",
@@ -341,17 +372,35 @@ def test_interrupted(folder):
         check(len(head.stdout.splitlines()) == 3 and not head.stderr, head)
 
 
+# --- All of them ---
+
+def cases():
+    """The longest first; most of the time goes into waiting."""
+    yield from [(check_liar, name, *lie) for name in LOGS for lie in LIES.items()]
+    yield from [(check_faults, name) for name in LOGS]
+    yield from [(check_feed, dialect) for dialect in ("go", "calidog", "rust")]
+    for test in (test_feed_faults, test_hits, test_reload, test_from_the_middle, test_every_entry,
+                 test_interrupted, test_usage, test_nobody_there):
+        yield (test,)
+
+
+def run_case(folder, number, test, *arguments):
+    own = os.path.join(folder, str(number))
+    os.mkdir(own)
+    began = time.monotonic()
+    test(own, *arguments)
+    print(f"{test.__name__}{arguments}: {time.monotonic() - began:.1f} s", flush=True)
+
+
 def main():
-    tests = [test_usage, test_every_entry, test_from_the_middle, test_faults, test_killed,
-             test_liars, test_hits, test_reload, test_feeds, test_feed_faults, test_nobody_there,
-             test_interrupted]
     wanted = sys.argv[2:]
-    with tempfile.TemporaryDirectory(prefix="watch-") as folder:
-        for test in tests:
-            if wanted and test.__name__ not in wanted:
-                continue
-            print(test.__name__, flush=True)
-            test(folder)
+    with tempfile.TemporaryDirectory(prefix="watch-") as folder, \
+            concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        running = [pool.submit(run_case, folder, number, *case)
+                   for number, case in enumerate(cases())
+                   if not wanted or case[0].__name__ in wanted]
+        for future in running:
+            future.result()
     finish()
 
 

@@ -4,6 +4,7 @@ written it down; several outputs; files that are no state; a disk that is full.
     python3 test_watch_state.py FOLDER     $TRAWL_BUILD holds bench-ctserver
 """
 import collections
+import concurrent.futures
 import contextlib
 import csv
 import json
@@ -14,6 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 
 from certwatch_support import get, wait_until
 from ct_support import CtFarm
@@ -29,22 +31,26 @@ def list_of(farm):
             os.path.join(farm.folder, "log_list.pem"))
 
 
-def kill_again_and_again(arguments, times, seconds):
-    """Runs it to its end, with kills before; returns how many there were."""
-    kills = 0
-    for _ in range(times):
+def kill_again_and_again(arguments, path, times, step):
+    """Runs it to its end, with kills before: when `path` has grown by up to `step` bytes, or after a
+    moment. Returns how many there were."""
+    def size():
+        return os.path.getsize(path) if os.path.exists(path) else 0
+
+    for kills in range(times):
+        until = size() + random.randrange(step)
+        moment = time.monotonic() + random.uniform(0.05, 0.5)
         process = start(*arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        try:
-            _, errors = process.communicate(timeout=random.uniform(*seconds))
+        while process.poll() is None and size() <= until and time.monotonic() < moment:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        _, errors = process.communicate()
+        if process.returncode != -signal.SIGKILL:
             check(process.returncode == 0, "ended with", process.returncode, errors)
             return kills
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            kills += 1
     result = run(*arguments)
     check(result.returncode == 0, result.stderr)
-    return kills
+    return times
 
 
 # --- Every entry, to several outputs ---
@@ -59,7 +65,7 @@ def check_several_outputs(folder):
         arguments = ("watch", *list_of(farm), "--all", "--to-the-end", "--from", "saved,0",
                      "--state", os.path.join(folder, "several.db"), "--fields",
                      "source_log,index,tbs_sha256", "--page", 32, "-q", *outputs)
-        kills = kill_again_and_again(arguments, 25, (0.05, 0.3))
+        kills = kill_again_and_again(arguments, paths["a.jsonl"], 15, 400000)
         check(kills > 0, "it was never killed")
     for name, path in paths.items():
         with open(path, encoding="utf-8", newline="") as file:
@@ -74,7 +80,7 @@ def check_several_outputs(folder):
         for log in {row["source_log"] for row in rows}:
             order = [int(row["index"]) for row in rows if row["source_log"] == log]
             check(order == sorted(order), name, log, "is out of order")
-    print(f"killed {kills} times")
+    print(f"killed {kills} times", flush=True)
 
 
 # --- Hits ---
@@ -93,7 +99,7 @@ def check_hits(folder):
         arguments = ("watch", *list_of(farm), "-d", "example.org", "--to-the-end", "--from",
                      "saved,0", "--grace", "0.1", "--state", state, "-o", path,
                      "--page", 32, "-q")
-        kills = kill_again_and_again(arguments, 25, (0.05, 0.3))
+        kills = kill_again_and_again(arguments, path, 15, 10000)
         for _ in range(200):  # what waits for its verdict gets it at a start
             if sqlite3_count(state, "stage < 4") == 0:
                 break
@@ -175,10 +181,12 @@ def check_refusals(folder):
 
 def main():
     random.seed(5)
-    with tempfile.TemporaryDirectory(prefix="watch-state-") as folder:
-        for test in (check_several_outputs, check_hits, check_end_without_state, check_refusals):
-            print(test.__name__, flush=True)
-            test(folder)
+    with tempfile.TemporaryDirectory(prefix="watch-state-") as folder, \
+            concurrent.futures.ThreadPoolExecutor() as pool:
+        running = [pool.submit(test, folder) for test in (
+            check_several_outputs, check_hits, check_end_without_state, check_refusals)]
+        for future in running:
+            future.result()
     finish()
 
 

@@ -4,18 +4,13 @@ again, what is counted when nothing helps, signatures, TLS, and that nothing sec
     python3 test_webhook.py FOLDER     $TRAWL is the program, $TRAWL_BUILD holds bench-ctserver
 """
 import base64
-import collections
-import contextlib
 import hashlib
 import hmac
-import http.server
 import json
 import os
 import pathlib
 import shutil
 import signal
-import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -23,115 +18,8 @@ import threading
 import time
 
 from ct_support import CtFarm
-from support import HANG_SECONDS, SKIPPED, check, finish, loopback, refusing_port, run, start
-
-Request = collections.namedtuple("Request", "path headers body time connection")
-SESAME = "sesame"  # in a URL's path, as with services whose path is the key; never to be told
-
-
-class Hook:
-    """A webhook on loopback as long as the `with` block. `reply(request, number)` returns a status,
-    headers and a body; None closes the connection, and a threading.Event holds it that long."""
-
-    def __init__(self, reply=lambda request, number: (200, {}, b""), certificate=None):
-        self.requests, self.most, self._now = [], 0, 0
-        self._lock = threading.Lock()
-        hook = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def setup(self):
-                super().setup()
-                self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                request = Request(self.path, self.headers, body, time.monotonic(),
-                                  self.client_address)
-                with hook._lock:
-                    hook.requests.append(request)
-                    number = len(hook.requests)
-                    hook._now += 1
-                    hook.most = max(hook.most, hook._now)
-                answer = reply(request, number)
-                with hook._lock:
-                    hook._now -= 1
-                if isinstance(answer, threading.Event):
-                    answer.wait(HANG_SECONDS)
-                if not isinstance(answer, tuple):
-                    self.close_connection = True
-                    return
-                status, headers, text = answer
-                with contextlib.suppress(OSError):
-                    self.send_response(status)
-                    for name, value in headers.items():
-                        self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(text)))
-                    self.end_headers()
-                    self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-            def handle_error(self, *_):
-                pass
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
-                                                     do_handshake_on_connect=False)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.scheme = "https" if certificate else "http"
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-    def spec(self, options=""):
-        return f"webhook+{self.scheme}://127.0.0.1:{self.port}/{SESAME}?k={SESAME}#{options}"
-
-    def payloads(self):
-        """All records, those of arrays too."""
-        found = []
-        for request in self.requests:
-            payload = json.loads(request.body)
-            found += payload if isinstance(payload, list) else [payload]
-        return found
-
-
-class Sweep:
-    """Sweeps addresses where nobody listens: a record each, at once."""
-
-    def __init__(self, folder):
-        self.holder, self.port = refusing_port()
-        self.folder = folder
-
-    def arguments(self, count, *more):
-        first = loopback(0)
-        return ["scan", f"{first}-{loopback(count - 1)}", "-p", self.port, "--plan", "grab",
-                "--stats", self.folder / "stats.json", *more]
-
-    def run(self, count, *more, **options):
-        done = run(*self.arguments(count, *more), **options)
-        check(SESAME not in done.stderr + done.stdout, "a secret is told:", done.stderr)
-        return done
-
-    def stats(self):
-        return json.loads((self.folder / "stats.json").read_text())
-
+from hooks import SESAME, Hook, Sweep
+from support import HANG_SECONDS, SKIPPED, check, finish, loopback, run, start
 
 def version():
     return run("version").stdout.split()[1].split("\n")[0]
@@ -160,7 +48,9 @@ def each_record_once(sweep):
             check(event.pop("title") == f"{event['host']}:{sweep.port}: error", event)
             check(event.pop("message").startswith("refused") and event.pop("priority") == "high")
             check(isinstance(event.pop("ts"), int))
-            check(event == records[event["host"]], event)
+            record = records[event["host"]]
+            record.pop("id", None)  # that of the payload stands in its place
+            check(event == record, event)
         check(len({r.headers["webhook-id"] for r in hook.requests}) == 40)
 
 

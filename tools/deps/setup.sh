@@ -5,7 +5,7 @@ log=$root/build/setup.log
 
 build_packages="gcc g++ cmake ninja-build pkgconf xz-utils ca-certificates
     liburing-dev libck-dev libmsgpack-dev libc-ares-dev zlib1g-dev libidn2-dev
-    libcurl4-openssl-dev libsqlite3-dev libpq-dev libmicrohttpd-dev"
+    libcurl4-openssl-dev libsqlite3-dev libpq-dev libmicrohttpd-dev libsystemd-dev libnats-dev"
 
 say() { echo "trawl: $*" >&2; }
 
@@ -57,14 +57,16 @@ missing_packages() {
     done
 }
 
-install_packages() {
+# Can those of the packages that are missing be installed? Asks for a password here, not in the midst
+# of a log. Sets `missing` and `as_root`.
+can_install() {
     if ! command -v dpkg-query >/dev/null; then
         say "this is no Debian: install what CMakeLists.txt asks for, then 'cmake --preset release'"
         return 1
     fi
     missing=$(missing_packages "$@" | xargs)
-    [ -n "$missing" ] || return 0
     as_root=
+    [ -n "$missing" ] || return 0
     if [ "$(id -u)" != 0 ]; then
         as_root=sudo
         if ! command -v sudo >/dev/null || ! { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
@@ -72,16 +74,24 @@ install_packages() {
             say "  apt-get install --no-install-recommends $missing"
             return 1
         fi
-        sudo -v # asks for the password here, not in the middle of the log
+        sudo -v
     fi
+}
+
+install_packages() {
+    can_install "$@" || return 1
+    [ -n "$missing" ] || return 0
     phase "installing $(echo "$missing" | wc -w) Debian packages" \
         $as_root "$root/tools/deps/apt-install" $missing
 }
 
+build_libraries() {
+    "$root/tools/deps/build" boringssl >/dev/null && "$root/tools/deps/build" yyjson >/dev/null
+}
+
 # build_preset NAME
 build_preset() {
-    "$root/tools/deps/build" boringssl >/dev/null &&
-        "$root/tools/deps/build" yyjson >/dev/null &&
+    build_libraries &&
         phase "building trawl, preset $1" configure_and_build "$1"
 }
 

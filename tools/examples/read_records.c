@@ -1,9 +1,13 @@
 /* Reads trawl's records from a socket with msgpack-c and prints a line for each.
  *
  *     read_records PATH             trawl scan ... -o 'msgpack+unix://PATH#listen'
- *     read_records HOST PORT        trawl scan ... -o 'msgpack+tcp://HOST:PORT#listen' */
+ *     read_records HOST PORT        trawl scan ... -o 'msgpack+tcp://HOST:PORT#listen'
+ *
+ * With --ack first it says how many records it has printed, for '#listen,ack': what it has not said
+ * is sent again to the next reader, so that nothing is lost when this one is killed. */
 #include <msgpack.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,11 +69,21 @@ static void print_record(const msgpack_object *record) {
     putchar('\n');
 }
 
+/* A MessagePack unsigned integer: how many records of this connection are done with. */
+static bool acknowledge(int fd, uint64_t count) {
+    uint8_t ack[9] = {0xcf};
+
+    for (int i = 8; i > 0; i--, count >>= 8)
+        ack[i] = (uint8_t)count;
+    return write(fd, ack, sizeof ack) == sizeof ack;
+}
+
 /* Returns the exit status. */
-static int read_all(int fd) {
+static int read_all(int fd, bool acknowledges) {
     msgpack_unpacker unpacker;
     msgpack_unpacked unpacked;
     msgpack_unpack_return result = MSGPACK_UNPACK_CONTINUE;
+    uint64_t count = 0;
     ssize_t got = 0;
 
     if (!msgpack_unpacker_init(&unpacker, READ_BYTES))
@@ -79,10 +93,14 @@ static int read_all(int fd) {
            msgpack_unpacker_reserve_buffer(&unpacker, READ_BYTES) &&
            (got = read(fd, msgpack_unpacker_buffer(&unpacker), READ_BYTES)) > 0) {
         msgpack_unpacker_buffer_consumed(&unpacker, (size_t)got);
-        while ((result = msgpack_unpacker_next(&unpacker, &unpacked)) == MSGPACK_UNPACK_SUCCESS)
+        while ((result = msgpack_unpacker_next(&unpacker, &unpacked)) == MSGPACK_UNPACK_SUCCESS) {
             if (unpacked.data.type == MSGPACK_OBJECT_MAP)
                 print_record(&unpacked.data);
-        fflush(stdout);
+            count++;
+        }
+        /* Only what is on its way to the disk is done with. */
+        if (fflush(stdout) != 0 || (acknowledges && !acknowledge(fd, count)))
+            break;
     }
     bool whole = got == 0 && msgpack_unpacker_message_size(&unpacker) == 0;
     msgpack_unpacked_destroy(&unpacked);
@@ -93,16 +111,21 @@ static int read_all(int fd) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2 && argc != 3) {
-        fputs("usage: read_records PATH | HOST PORT\n", stderr);
+    bool acknowledges = argc > 1 && strcmp(argv[1], "--ack") == 0;
+    char **where = argv + 1 + acknowledges;
+    int words = argc - 1 - acknowledges;
+
+    if (words != 1 && words != 2) {
+        fputs("usage: read_records [--ack] PATH | HOST PORT\n", stderr);
         return 2;
     }
-    int fd = argc == 2 ? connect_path(argv[1]) : connect_host(argv[1], argv[2]);
+    signal(SIGPIPE, SIG_IGN); /* a trawl that is gone is an error of write */
+    int fd = words == 1 ? connect_path(where[0]) : connect_host(where[0], where[1]);
     if (fd < 0) {
-        perror(argv[1]);
+        perror(where[0]);
         return 1;
     }
-    int status = read_all(fd);
+    int status = read_all(fd, acknowledges);
     close(fd);
     return status;
 }

@@ -2,6 +2,9 @@
 
     python3 read_records.py PATH            trawl scan ... -o 'msgpack+unix://PATH#listen'
     python3 read_records.py HOST PORT       trawl scan ... -o 'msgpack+tcp://HOST:PORT#listen'
+
+With --ack first it says how many records it has printed, for '#listen,ack': what it has not said is
+sent again to the next reader, so that nothing is lost when this one is killed.
 """
 import socket
 import struct
@@ -62,11 +65,15 @@ def connect(where):
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
+    acknowledges = "--ack" in sys.argv[1:2]
+    where = sys.argv[1 + acknowledges:]
+    if len(where) not in (1, 2):
         sys.exit(__doc__)
-    with connect(sys.argv[1:]) as connection, connection.makefile("rb") as stream:
-        for record in records(stream):
+    with connect(where) as connection, connection.makefile("rb") as stream:
+        for count, record in enumerate(records(stream), 1):
             print(record.get("host"), record.get("port"), record.get("outcome"), flush=True)
+            if acknowledges:
+                connection.sendall(struct.pack(">BQ", 0xcf, count))
 
 
 main()

@@ -79,13 +79,13 @@ static const struct option_spec *scan_option(const char *name) {
     return NULL;
 }
 
-void check_options(struct option_spec out[CHECK_OPTIONS_MAX]) {
+void check_options(struct option_spec out[COMMAND_OPTIONS_MAX]) {
     static const char how[] = "How it is probed and judged";
     const size_t own = sizeof own_options / sizeof own_options[0];
     const size_t rows = sizeof scan_rows / sizeof scan_rows[0];
     size_t count = 0;
 
-    assert(own + rows < CHECK_OPTIONS_MAX);
+    assert(own + rows < COMMAND_OPTIONS_MAX);
     for (size_t i = 0; i < own && own_options[i].group == what; i++)
         out[count++] = own_options[i];
     size_t prtg_from = count;

@@ -3,6 +3,7 @@
 #define TOOLS_TRAWL_CHECK_SETTINGS_H
 
 #include "tools/trawl/check_form.h"
+#include "tools/trawl/command.h"
 #include "tools/trawl/scan_settings.h"
 
 struct check_settings {
@@ -18,10 +19,8 @@ struct check_settings {
 void check_settings_init(struct check_settings *settings);
 void check_settings_deinit(struct check_settings *settings);
 
-enum { CHECK_OPTIONS_MAX = 64 };
-
 /* Those of its own, and those of a scan that make sense for one target. */
-void check_options(struct option_spec out[CHECK_OPTIONS_MAX]);
+void check_options(struct option_spec out[COMMAND_OPTIONS_MAX]);
 
 /* The findings named by --ignore, as bits. */
 enum error check_ignored(const struct check_settings *settings, uint64_t *out,

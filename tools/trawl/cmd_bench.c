@@ -322,9 +322,14 @@ static enum exit_code run(int argc, char *const argv[]) {
     return code;
 }
 
+static void copy_options(struct option_spec table[COMMAND_OPTIONS_MAX]) {
+    command_copy_options(options, table);
+}
+
 const struct command command_bench = {
     .name = "bench",
     .summary = "handshakes a second and latencies of one server of yours",
     .run = run,
     .help = help,
+    .options = copy_options,
 };

@@ -23,7 +23,7 @@ enum {
 
 struct check {
     struct check_settings settings;
-    struct option_spec options[CHECK_OPTIONS_MAX];
+    struct option_spec options[COMMAND_OPTIONS_MAX];
     struct option_list positionals;
     struct arena memory; /* of what came as JSON or on standard input */
     struct probe_setup setup;
@@ -63,7 +63,7 @@ static const char more[] =
     "  trawl check file:/etc/letsencrypt/live --name www.example.org\n";
 
 static void help(struct buffer *out) {
-    struct option_spec options[CHECK_OPTIONS_MAX];
+    struct option_spec options[COMMAND_OPTIONS_MAX];
     struct check_settings settings;
 
     check_settings_init(&settings);
@@ -310,4 +310,5 @@ const struct command command_check = {
     .summary = "one server or file, one verdict: for you, Nagios, PRTG, Prometheus",
     .run = run,
     .help = help,
+    .options = check_options,
 };

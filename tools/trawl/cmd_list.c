@@ -3,6 +3,7 @@
 #include "ingest/format.h"
 #include "ingest/source.h"
 #include "sinks/sink.h"
+#include "sinks/spooled.h"
 #include "tools/trawl/command.h"
 
 #include <stdio.h>
@@ -42,14 +43,20 @@ static void list_inputs(struct buffer *out) {
                           formats[i]->example);
 }
 
+static void list_options(const struct option_spec *options, struct buffer *out) {
+    for (const struct option_spec *option = options; option && option->name; option++)
+        buffer_add_format(out, "  #%s%s%-*s %s\n", option->name, option->argument ? "=" : "",
+                          (int)(21 - (int)strlen(option->name)),
+                          option->argument ? option->argument : "", option->summary);
+}
+
 static void list_sinks(struct buffer *out) {
     for (size_t i = 0; sinks[i]; i++) {
         buffer_add_format(out, "%-10s %-40s %s\n", sinks[i]->name, sinks[i]->summary,
                           sinks[i]->example);
-        for (const struct option_spec *option = sinks[i]->options; option && option->name; option++)
-            buffer_add_format(out, "  #%s%s%-*s %s\n", option->name, option->argument ? "=" : "",
-                              (int)(21 - (int)strlen(option->name)),
-                              option->argument ? option->argument : "", option->summary);
+        list_options(sinks[i]->options, out);
+        if (sinks[i]->spools)
+            list_options(spooled_options, out);
     }
 }
 
@@ -76,6 +83,9 @@ static void help(struct buffer *out) {
                          "  encoders  formats of records, for --format\n");
 }
 
+static const char *const list_names[] = {"fields", "sources",  "inputs", "protocols",
+                                         "sinks",  "encoders", NULL};
+
 static enum exit_code run(int argc, char *const argv[]) {
     struct buffer text;
 
@@ -96,4 +106,5 @@ const struct command command_list = {
     .summary = "tables: fields, sources, inputs, protocols, sinks, encoders",
     .run = run,
     .help = help,
+    .words = list_names,
 };

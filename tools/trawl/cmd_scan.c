@@ -29,13 +29,13 @@ static enum exit_code scan(struct scan_settings *settings, const struct option_l
     struct sweep_result result;
     struct failure failure = {0};
 
-    if (sweep_run(settings, targets, &result, &failure) != ERROR_NONE)
-        return command_failed(&failure);
-    if (!settings->quiet)
+    enum error error = sweep_run(settings, targets, &result, &failure);
+    if (error == ERROR_NONE && !settings->quiet)
         progress_summary(&result);
-    if (settings->stats && progress_write_stats(&result, settings->stats, &failure) != ERROR_NONE)
-        return command_failed(&failure);
-    return sweep_exit_code(&result);
+    if (error == ERROR_NONE && settings->stats)
+        error = progress_write_stats(&result, settings->stats, &failure);
+    sweep_result_deinit(&result);
+    return error ? command_failed(&failure) : sweep_exit_code(&result);
 }
 
 static enum exit_code run(int argc, char *const argv[]) {
@@ -56,9 +56,14 @@ static enum exit_code run(int argc, char *const argv[]) {
     return code;
 }
 
+static void copy_options(struct option_spec out[COMMAND_OPTIONS_MAX]) {
+    command_copy_options(scan_options, out);
+}
+
 const struct command command_scan = {
     .name = "scan",
     .summary = "sweep hosts, lists and networks; one record a target",
     .run = run,
     .help = help,
+    .options = copy_options,
 };

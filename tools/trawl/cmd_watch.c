@@ -46,13 +46,13 @@ static enum exit_code watch(const struct watch_settings *settings,
     struct watch_result result;
     struct failure failure = {0};
 
-    if (watch_run(settings, sources, &result, &failure) != ERROR_NONE)
-        return command_failed(&failure);
-    if (!settings->quiet)
+    enum error error = watch_run(settings, sources, &result, &failure);
+    if (error == ERROR_NONE && !settings->quiet)
         watch_summary(&result);
-    if (settings->stats && watch_write_stats(&result, settings->stats, &failure) != ERROR_NONE)
-        return command_failed(&failure);
-    return exit_code(&result);
+    if (error == ERROR_NONE && settings->stats)
+        error = watch_write_stats(&result, settings->stats, &failure);
+    watch_result_deinit(&result);
+    return error ? command_failed(&failure) : exit_code(&result);
 }
 
 static enum exit_code run(int argc, char *const argv[]) {
@@ -75,9 +75,14 @@ static enum exit_code run(int argc, char *const argv[]) {
     return code;
 }
 
+static void copy_options(struct option_spec out[COMMAND_OPTIONS_MAX]) {
+    command_copy_options(watch_options, out);
+}
+
 const struct command command_watch = {
     .name = "watch",
     .summary = "follow Certificate Transparency: what is issued for your names",
     .run = run,
     .help = help,
+    .options = copy_options,
 };

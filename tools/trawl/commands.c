@@ -1,10 +1,13 @@
 #include "tools/trawl/command.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 const struct command *const commands[] = {
-    &command_scan,   &command_watch, &command_check, &command_bench,   &command_demo,
-    &command_decode, &command_list,  &command_help,  &command_version, NULL,
+    &command_scan,       &command_watch,  &command_monitor, &command_check, &command_bench,
+    &command_demo,       &command_decode, &command_query,   &command_list,  &command_spool,
+    &command_completion, &command_help,   &command_version, NULL,
 };
 
 const struct command *command_by_name(const char *name) {
@@ -12,6 +15,16 @@ const struct command *command_by_name(const char *name) {
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
     return NULL;
+}
+
+void command_copy_options(const struct option_spec *from,
+                          struct option_spec out[COMMAND_OPTIONS_MAX]) {
+    size_t count = 0;
+
+    while (from[count].name)
+        count++;
+    assert(count < COMMAND_OPTIONS_MAX);
+    memcpy(out, from, (count + 1) * sizeof *from);
 }
 
 enum exit_code command_failed(const struct failure *failure) {

@@ -35,7 +35,7 @@ struct feeder;
 enum error feeder_check(const struct feeder_config *config, uint64_t *total,
                         struct failure *failure) __attribute__((warn_unused_result));
 
-/* Ends with pool_finish. Signals are blocked on the thread when they are on the caller's. */
+/* Ends with pool_finish. */
 enum error feeder_start(struct feeder **out, const struct feeder_config *config, struct pool *pool,
                         struct failure *failure) __attribute__((warn_unused_result));
 

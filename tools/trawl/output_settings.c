@@ -1,5 +1,8 @@
 #include "tools/trawl/output_settings.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 const char *const output_formats[] = {
     [FORMAT_BY_OUTPUT] = "auto", "json",    "csv", "msgpack", "pem", "names",
     [FORMAT_TABLE] = "table",    "webhook", NULL};
@@ -11,4 +14,27 @@ void output_settings_init(struct output_settings *settings) {
 
 void output_settings_deinit(struct output_settings *settings) {
     option_list_deinit(&settings->to);
+}
+
+static const char *variable(const char *name) {
+    const char *value = getenv(name);
+    return value && value[0] ? value : NULL;
+}
+
+char *output_spool_folder(const char *given, bool *chosen) {
+    const char *folder = given ? given : variable("TRAWL_SPOOL");
+    const char *base;
+    char *path = NULL;
+    int len = -1;
+
+    *chosen = folder != NULL;
+    if (folder)
+        return strcmp(folder, "off") == 0 ? NULL : strdup(folder);
+    if ((base = variable("STATE_DIRECTORY"))) /* systemd gives several with colons between */
+        len = asprintf(&path, "%.*s/spool", (int)strcspn(base, ":"), base);
+    else if ((base = variable("XDG_STATE_HOME")))
+        len = asprintf(&path, "%s/trawl/spool", base);
+    else if ((base = variable("HOME")))
+        len = asprintf(&path, "%s/.local/state/trawl/spool", base);
+    return len < 0 ? NULL : path;
 }

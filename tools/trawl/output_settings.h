@@ -10,6 +10,7 @@ struct output_settings {
     const char *fields, *print;
     uint64_t rotate_bytes, rotate_ms;
     bool gzip, append;
+    const char *spool; /* NULL: where the environment says */
 };
 
 /* Indices that code asks for. */
@@ -19,6 +20,11 @@ extern const char *const output_formats[];
 void output_settings_init(struct output_settings *settings);
 void output_settings_deinit(struct output_settings *settings);
 
+/* Where what outputs cannot be given yet is kept: `given` (--spool), $TRAWL_SPOOL, or a folder
+ * below that of the user's or the service's state. NULL for nowhere: "off", or no home; else freed
+ * by the caller. `chosen`: somebody said so. */
+char *output_spool_folder(const char *given, bool *chosen);
+
 /* Rows of an option table whose settings are a `type` with a `struct output_settings output`. */
 #define OUTPUT_OPTION(type, member) offsetof(type, output.member)
 #define OUTPUT_OPTIONS(type, group)                                                                \
@@ -26,7 +32,7 @@ void output_settings_deinit(struct output_settings *settings);
      'o',                                                                                          \
      OPTION_LIST,                                                                                  \
      "WHERE",                                                                                      \
-     "-, a path (.jsonl .csv .msgpack .pem, .gz), webhook+, msgpack+URL, null",                    \
+     "-, a path (.jsonl .csv .msgpack .pem, .gz), a URL that list sinks names, null",              \
      group,                                                                                        \
      OUTPUT_OPTION(type, to),                                                                      \
      0,                                                                                            \
@@ -100,6 +106,17 @@ void output_settings_deinit(struct output_settings *settings);
          0,                                                                                        \
          0,                                                                                        \
          NULL,                                                                                     \
-         "never"}
+         "never"},                                                                                 \
+        {"spool",                                                                                  \
+         0,                                                                                        \
+         OPTION_TEXT,                                                                              \
+         "DIR",                                                                                    \
+         "keep there what an output cannot be given now, or off",                                  \
+         group,                                                                                    \
+         OUTPUT_OPTION(type, spool),                                                               \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL,                                                                                     \
+         "$TRAWL_SPOOL, or ~/.local/state/trawl/spool"}
 
 #endif

@@ -1,6 +1,7 @@
 #include "tools/trawl/outputs.h"
 
 #include "engine/base/clock.h"
+#include "engine/record/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +18,24 @@ struct output {
     struct outputs *outputs;
     uint64_t refused_told_ns; /* the sink's thread's, and the next */
     uint64_t refused;
-    struct sink *sink; /* NULL once its runner has it to the end */
+    char *shown, *spool; /* for messages; the sink's own words are gone with it */
+    struct sink_statistics statistics;
+    char *spec;            /* without its conditions */
+    struct filter *filter; /* NULL for all */
+    struct sink *sink;     /* NULL once its runner has it to the end */
     struct batch_queue *queue;
     struct sink_runner *runner;
+    atomic_bool abandoned;
 };
 
 struct outputs {
     struct outputs_config config;
-    struct field_selection fields;
+    struct field_selection fields, all_fields;
     struct output items[OUTPUTS_MAX];
     struct pool_outlet outlets[OUTPUTS_MAX];
     struct webhook_statistics webhook_statistics;
+    char *spool; /* the folder of spools; NULL for none */
+    bool spool_is_chosen;
     uint32_t count, started;
     _Atomic uint32_t running;
 };
@@ -40,17 +48,23 @@ static void on_gone(void *context) {
 }
 
 static void on_trouble(void *context, const struct failure *failure, bool final) {
-    const struct outputs_config *config = &((struct output *)context)->outputs->config;
+    const struct output *output = context;
+    const struct outputs_config *config = &output->outputs->config;
 
     console_say(config->console, failure->text);
     if (final)
         config->on_dead(config->owner);
-    else
+    else if (!output->spool)
         console_say(config->console, "trawl waits until it can be written");
 }
 
+/* Which one: others may be in trouble still. */
 static void on_recovered(void *context) {
-    console_say(((struct output *)context)->outputs->config.console, "writing works again");
+    const struct output *output = context;
+    char text[FAILURE_TEXT_MAX];
+
+    snprintf(text, sizeof text, "writing works again: %s", output->shown);
+    console_say(output->outputs->config.console, text);
 }
 
 static void on_written(void *context, const struct sink *sink, const struct batch *batch) {
@@ -128,27 +142,53 @@ static uint16_t terminal_columns(void) {
 }
 
 static const struct encoder *chosen_encoder(const struct output_settings *settings,
-                                            const char *spec) {
+                                            const char *spec, bool packed) {
     if (settings->print)
         return encoder_by_name(slice_of(settings->print));
     if (settings->format != FORMAT_BY_OUTPUT)
         return encoder_by_name(slice_of(output_formats[settings->format]));
-    bool terminal = strcmp(spec, "-") == 0 && isatty(STDOUT_FILENO);
+    bool terminal = strcmp(spec, "-") == 0 && isatty(STDOUT_FILENO) && !packed;
     return terminal && !settings->fields ? encoder_by_name(slice_of("table")) : NULL;
+}
+
+/* A folder for the spool that nobody asked for, and that cannot be had, is no reason not to run. */
+static enum error open_with_spool(struct outputs *outputs, uint32_t number,
+                                  struct sink_config *config, struct failure *failure) {
+    struct output *output = &outputs->items[number];
+    const struct sink_kind *kind = sink_kind_of(config->spec);
+    enum error error = sink_open(&output->sink, config, failure);
+    char text[FAILURE_TEXT_MAX + 64];
+
+    if (error && kind && kind->spools && config->spool && !outputs->spool_is_chosen) {
+        snprintf(text, sizeof text, "%s; without a spool, this output holds the run back",
+                 failure->text);
+        config->spool = NULL;
+        error = sink_open(&output->sink, config, failure);
+        if (!error)
+            console_say(outputs->config.console, text);
+    }
+    if (error != ERROR_NONE)
+        return error;
+    output->shown = strdup(output->sink->spec);
+    output->spool = output->sink->spool ? strdup(output->sink->spool) : NULL;
+    return output->shown && (output->spool || !output->sink->spool)
+               ? ERROR_NONE
+               : failure_set(failure, ERROR_MEMORY, "no memory for the outputs");
 }
 
 static enum error open_sink(struct outputs *outputs, uint32_t number, struct failure *failure) {
     const struct output_settings *settings = outputs->config.settings;
     bool resumable = outputs->config.resumable;
-    const char *spec = spec_of(settings, number);
+    const char *spec = outputs->items[number].spec;
     struct sink_position position = {0};
 
     if (resumable)
         position = outputs->config.position(outputs->config.owner, number);
     struct sink_config config = {
         .spec = spec,
-        .encoder = chosen_encoder(settings, spec),
+        .encoder = chosen_encoder(settings, spec, outputs->config.packed),
         .fields = &outputs->fields,
+        .all_fields = &outputs->all_fields,
         .rotate_bytes = settings->rotate_bytes,
         .rotate_seconds = (uint32_t)((settings->rotate_ms + 999) / 1000),
         .gzip = settings->gzip,
@@ -158,8 +198,11 @@ static enum error open_sink(struct outputs *outputs, uint32_t number, struct fai
         .color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
         .user_agent = "trawl/" TRAWL_VERSION,
         .webhook_statistics = &outputs->webhook_statistics,
+        .statistics = &outputs->items[number].statistics,
+        .spool = outputs->spool,
+        .abandoned = &outputs->items[number].abandoned,
     };
-    enum error error = sink_open(&outputs->items[number].sink, &config, failure);
+    enum error error = open_with_spool(outputs, number, &config, failure);
     if (error == ERROR_NONE && resumable && outputs->items[number].sink->holds_back)
         error = failure_set(failure, ERROR_USAGE,
                             "%.200s cannot be resumed, as a compressor holds back what it was "
@@ -168,15 +211,48 @@ static enum error open_sink(struct outputs *outputs, uint32_t number, struct fai
     return error;
 }
 
+static enum error read_spec(struct outputs *outputs, uint32_t number, struct failure *failure) {
+    const struct record_kind *const kinds[] = {outputs->config.kind, outputs->config.other_kind,
+                                               NULL};
+    struct output *output = &outputs->items[number];
+    char *conditions;
+    enum error error =
+        filter_cut(spec_of(outputs->config.settings, number), &output->spec, &conditions, failure);
+
+    if (!error && conditions)
+        error = filter_new(&output->filter, kinds, conditions, failure);
+    free(conditions);
+    return error;
+}
+
+static enum error check_packed(const struct outputs *outputs, const struct encoder *encoder,
+                               const char *spec, struct failure *failure) {
+    if (!outputs->config.packed || !encoder || encoder == &json_encoder ||
+        encoder == &msgpack_encoder)
+        return ERROR_NONE;
+    return failure_set(failure, ERROR_USAGE,
+                       "%.200s would be %s: records that were read are written as json or msgpack",
+                       spec, encoder->name);
+}
+
 static enum error open_output(struct outputs *outputs, uint32_t number, struct failure *failure) {
     struct output *output = &outputs->items[number];
-    enum error error = open_sink(outputs, number, failure);
+    enum error error = read_spec(outputs, number, failure);
 
+    /* Looked at before, lest a file is emptied for nothing, and after, when a sink has chosen. */
+    if (error == ERROR_NONE)
+        error =
+            check_packed(outputs, encoder_by_path(slice_of(output->spec)), output->spec, failure);
+    if (error == ERROR_NONE)
+        error = open_sink(outputs, number, failure);
+    if (error == ERROR_NONE)
+        error = check_packed(outputs, output->sink->encoding.encoder, output->sink->spec, failure);
     if (error != ERROR_NONE)
         return error;
     output->outputs = outputs;
     output->queue = batch_queue_new(outputs->config.producers, RING_BATCHES);
-    outputs->outlets[number] = (struct pool_outlet){&output->sink->encoding, output->queue};
+    outputs->outlets[number] =
+        (struct pool_outlet){&output->sink->encoding, output->queue, output->filter};
     return output->queue ? ERROR_NONE : failure_set(failure, ERROR_MEMORY, "no memory for a queue");
 }
 
@@ -195,10 +271,13 @@ enum error outputs_open(struct outputs **out, const struct outputs_config *confi
     if (!outputs)
         return failure_set(failure, ERROR_MEMORY, "no memory for the outputs");
     outputs->config = *config;
+    outputs->spool = output_spool_folder(config->settings->spool, &outputs->spool_is_chosen);
     error = check_print(config->settings, failure);
     if (error == ERROR_NONE)
         error =
             field_selection_init(&outputs->fields, config->kind, config->settings->fields, failure);
+    if (error == ERROR_NONE)
+        error = field_selection_init_all(&outputs->all_fields, config->kind, failure);
     if (error == ERROR_NONE && outputs_count(config->settings) > OUTPUTS_MAX)
         error = failure_set(failure, ERROR_USAGE, "at most %d outputs (-o)", OUTPUTS_MAX);
     for (; error == ERROR_NONE && outputs->count < outputs_count(config->settings);
@@ -234,6 +313,7 @@ enum error outputs_start(struct outputs *outputs, struct failure *failure) {
             .on_written = on_written,
             .on_refused = on_refused,
             .on_done = on_done,
+            .statistics = &output->statistics,
             .context = output,
         };
         atomic_fetch_add(&outputs->running, 1);
@@ -252,12 +332,89 @@ bool outputs_running(const struct outputs *outputs) {
 }
 
 void outputs_abandon(struct outputs *outputs) {
-    for (uint32_t i = 0; i < outputs->started; i++)
+    for (uint32_t i = 0; i < outputs->started; i++) {
+        atomic_store(&outputs->items[i].abandoned, true);
         sink_runner_abandon(outputs->items[i].runner);
+    }
 }
 
 struct webhook_statistics outputs_webhook_statistics(const struct outputs *outputs) {
     return webhook_statistics_read(&outputs->webhook_statistics);
+}
+
+uint32_t outputs_number(const struct outputs *outputs) {
+    return outputs->count;
+}
+
+struct output_view outputs_view(const struct outputs *outputs, uint32_t number) {
+    const struct output *output = &outputs->items[number];
+
+    return (struct output_view){output->shown, output->spool,
+                                sink_statistics_read(&output->statistics)};
+}
+
+uint64_t outputs_waiting(const struct outputs *outputs) {
+    uint64_t waiting = 0;
+
+    for (uint32_t i = 0; i < outputs->count; i++)
+        waiting += sink_statistics_read(&outputs->items[i].statistics).waiting;
+    return waiting;
+}
+
+static uint64_t written(const struct output_view *view) {
+    return view->spool ? view->statistics.delivered : view->statistics.taken;
+}
+
+static void summarize(const struct output_view *view, struct buffer *out) {
+    const struct sink_statistics *statistics = &view->statistics;
+
+    buffer_add_format(out, "  %s: %llu written", view->spec, (unsigned long long)written(view));
+    if (statistics->spooled)
+        buffer_add_format(out, ", %llu by way of the spool",
+                          (unsigned long long)statistics->spooled);
+    if (statistics->refused)
+        buffer_add_format(out, ", %llu refused", (unsigned long long)statistics->refused);
+    if (statistics->lost)
+        buffer_add_format(out, ", %llu lost", (unsigned long long)statistics->lost);
+    if (statistics->held_ns >= 1000000000)
+        buffer_add_format(out, ", held back %.1f s", (double)statistics->held_ns / 1e9);
+    if (statistics->dead)
+        buffer_add_format(out, "\n    %llu are dead letters: trawl spool show --dead %s",
+                          (unsigned long long)statistics->dead, view->spool);
+    if (statistics->waiting)
+        buffer_add_format(out, "\n    %llu wait for the next run, or for: trawl spool replay %s",
+                          (unsigned long long)statistics->waiting, view->spool);
+    buffer_add_byte(out, '\n');
+}
+
+void outputs_summary(const struct outputs *outputs, struct buffer *out) {
+    for (uint32_t i = 0; i < outputs->count; i++) {
+        struct output_view view = outputs_view(outputs, i);
+        const struct sink_statistics *statistics = &view.statistics;
+        if (statistics->spooled || statistics->refused || statistics->lost || statistics->dead ||
+            statistics->waiting || (outputs->count > 1 && statistics->held_ns >= 1000000000))
+            summarize(&view, out);
+    }
+}
+
+void outputs_stats(const struct outputs *outputs, struct buffer *out) {
+    buffer_add_byte(out, '[');
+    for (uint32_t i = 0; i < outputs->count; i++) {
+        struct output_view view = outputs_view(outputs, i);
+        const struct sink_statistics *statistics = &view.statistics;
+        buffer_add_text(out, i ? ",\n    {\"sink\": " : "\n    {\"sink\": ");
+        json_add_text(slice_of(view.spec), out);
+        buffer_add_format(
+            out,
+            ", \"written\": %llu, \"refused\": %llu, \"lost\": %llu, "
+            "\"spooled\": %llu, \"waiting\": %llu, \"dead\": %llu, "
+            "\"held_back_seconds\": %.3f}",
+            (unsigned long long)written(&view), (unsigned long long)statistics->refused,
+            (unsigned long long)statistics->lost, (unsigned long long)statistics->spooled,
+            (unsigned long long)statistics->waiting, (unsigned long long)statistics->dead,
+            (double)statistics->held_ns / 1e9);
+    }
+    buffer_add_byte(out, ']');
 }
 
 void outputs_join(struct outputs *outputs, struct outputs_totals *totals) {
@@ -266,12 +423,15 @@ void outputs_join(struct outputs *outputs, struct outputs_totals *totals) {
         struct sink_totals of_sink = {0};
         sink_runner_join(outputs->items[i].runner, &of_sink);
         outputs->items[i].sink = NULL;
+        totals->records_left_out += of_sink.records_left_out;
         if (of_sink.failure.code == ERROR_GONE) {
             totals->left = true;
             continue;
         }
         totals->records_lost += of_sink.records_lost;
         totals->records_refused += of_sink.records_refused;
+        totals->records_dead += outputs->items[i].statistics.dead;
+        totals->records_waiting += outputs->items[i].statistics.waiting;
         totals->readers_left += of_sink.readers_left;
         totals->failed |= of_sink.failure.code != ERROR_NONE;
     }
@@ -284,7 +444,13 @@ void outputs_close(struct outputs *outputs) {
     for (uint32_t i = 0; i < OUTPUTS_MAX; i++) {
         sink_close(outputs->items[i].sink);
         batch_queue_free(outputs->items[i].queue);
+        filter_free(outputs->items[i].filter);
+        free(outputs->items[i].spec);
+        free(outputs->items[i].shown);
+        free(outputs->items[i].spool);
     }
+    free(outputs->spool);
     field_selection_deinit(&outputs->fields);
+    field_selection_deinit(&outputs->all_fields);
     free(outputs);
 }

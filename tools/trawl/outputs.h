@@ -16,7 +16,10 @@ struct outputs_config {
     const struct output_settings *settings;
     const struct record_kind *kind;
     const struct console *console;
-    uint32_t producers; /* threads that write to the queues */
+    const struct record_kind *other_kind; /* which records may also be of; NULL for none */
+    uint32_t producers;                   /* threads that write to the queues */
+    /* Records come as MessagePack: outputs can be that, JSON, or nothing at all. */
+    bool packed;
     /* Whether the run can be taken up where it was killed; then these are asked and told. */
     bool resumable;
     /* Where output `number` stood; `file` 0 when it is new. */
@@ -60,12 +63,30 @@ bool outputs_running(const struct outputs *outputs);
 void outputs_abandon(struct outputs *outputs);
 
 struct outputs_totals {
+    uint64_t records_dead, records_waiting; /* of spools: refused in this run; for the next one */
     uint64_t records_lost, records_refused; /* the latter by the other side */
+    uint64_t records_left_out;              /* by filters */
     uint64_t readers_left;                  /* of sockets, before the end */
     bool failed; /* one of them could not write everything; a reader that left is none, and what was
                     refused does not count */
     bool left;   /* a reader left before it had everything */
 };
+
+/* How many are open; of output `number`, for any thread. `spec` shows nothing secret; `spool` is
+ * the name of its spool, NULL when it has none. Valid until outputs_close. */
+struct output_view {
+    const char *spec, *spool;
+    struct sink_statistics statistics;
+};
+uint32_t outputs_number(const struct outputs *outputs);
+/* Records in spools, of all outputs that are behind. */
+uint64_t outputs_waiting(const struct outputs *outputs);
+struct output_view outputs_view(const struct outputs *outputs, uint32_t number);
+
+/* Appends what there is to say of the outputs: a line each of those that did not just take all, and
+ * a JSON array of all. */
+void outputs_summary(const struct outputs *outputs, struct buffer *out);
+void outputs_stats(const struct outputs *outputs, struct buffer *out);
 
 /* Of all webhooks together; for any thread. */
 struct webhook_statistics outputs_webhook_statistics(const struct outputs *outputs);

@@ -8,7 +8,8 @@ static uint64_t wrong(const struct prober_statistics *probe) {
     return probe->statuses[STATUS_CRITICAL] + probe->statuses[STATUS_WARNING];
 }
 
-void progress_show(const struct pool_statistics *statistics, uint64_t total, double seconds) {
+void progress_show(const struct pool_statistics *statistics, uint64_t total, double seconds,
+                   uint64_t waiting) {
     const struct prober_statistics *probe = &statistics->probe;
     uint64_t done = probe->finished - probe->further;
     double rate = seconds > 0 ? (double)done / seconds : 0;
@@ -21,6 +22,8 @@ void progress_show(const struct pool_statistics *statistics, uint64_t total, dou
             (unsigned long long)wrong(probe), (unsigned long long)probe->busy);
     if (total > done && rate > 0)
         fprintf(stderr, " · %.0f s left", (double)(total - done) / rate);
+    if (waiting)
+        fprintf(stderr, " · %llu wait for outputs", (unsigned long long)waiting);
 }
 
 static void summary_findings(const struct prober_statistics *probe) {
@@ -77,12 +80,18 @@ void progress_summary(const struct sweep_result *result) {
     if (result->records_refused)
         fprintf(stderr, "%llu records were refused by an output\n",
                 (unsigned long long)result->records_refused);
+    if (result->records_left_out)
+        fprintf(stderr, "%llu records were left out by filters (only=)\n",
+                (unsigned long long)result->records_left_out);
     if (result->readers_left)
         fprintf(stderr, "%llu readers of a socket left before the end\n",
                 (unsigned long long)result->readers_left);
     if (result->records_lost)
         fprintf(stderr, "%llu records could not be written\n",
                 (unsigned long long)result->records_lost);
+    if (result->outputs.len)
+        fprintf(stderr, "outputs:\n%.*s", (int)result->outputs.len,
+                (const char *)result->outputs.ptr);
 }
 
 static void add_counts(struct buffer *out, const char *name, const uint64_t *counts, int count,
@@ -159,6 +168,7 @@ static void stats_text(const struct sweep_result *result, struct buffer *out) {
         {"cancelled", probe->outcomes[OUTCOME_CANCELLED]},
         {"records_lost", result->records_lost},
         {"records_refused", result->records_refused},
+        {"records_left_out", result->records_left_out},
         {"readers_left", result->readers_left},
         {"bad_lines", result->bad_lines},
         {"excluded", result->excluded},
@@ -178,6 +188,8 @@ static void stats_text(const struct sweep_result *result, struct buffer *out) {
     add_counts(out, "findings", probe->findings, FINDING_COUNT, finding_at);
     add_trust(out, &probe->trust);
     add_fetched(out, &result->fetched);
+    buffer_add_text(out, ",\n  \"outputs\": ");
+    buffer_add_slice(out, buffer_slice(&result->outputs_stats));
     buffer_add_text(out, "\n}\n");
 }
 

@@ -5,8 +5,10 @@
 
 #include "tools/trawl/sweep.h"
 
-/* Overwrites the progress line on standard error. `total` 0: not known. */
-void progress_show(const struct pool_statistics *statistics, uint64_t total, double seconds);
+/* Overwrites the progress line on standard error. `total` 0: not known. `waiting`: records in
+ * spools. */
+void progress_show(const struct pool_statistics *statistics, uint64_t total, double seconds,
+                   uint64_t waiting);
 
 /* A few lines on standard error: how many, how fast, what came of it, what is wrong. */
 void progress_summary(const struct sweep_result *result);

@@ -250,7 +250,8 @@ static void show_progress(struct sweep *sweep, double seconds) {
         return;
     pool_statistics(sweep->pool, &statistics);
     uint64_t left_out = feeder_left_out(sweep->feeder);
-    progress_show(&statistics, sweep->total > left_out ? sweep->total - left_out : 0, seconds);
+    progress_show(&statistics, sweep->total > left_out ? sweep->total - left_out : 0, seconds,
+                  outputs_waiting(sweep->outputs));
 }
 
 /* Until every sink has completed what the workers gave it. A second signal, or a sink that is not
@@ -315,8 +316,11 @@ static void join(struct sweep *sweep) {
     result->source_failed = feeder.failed;
     result->records_lost = outputs.records_lost;
     result->records_refused = outputs.records_refused;
+    result->records_left_out = outputs.records_left_out;
     result->readers_left = outputs.readers_left;
-    result->sink_failed = outputs.failed || outputs.records_refused;
+    result->sink_failed = outputs.failed || outputs.records_refused || outputs.records_dead;
+    outputs_summary(sweep->outputs, &result->outputs);
+    outputs_stats(sweep->outputs, &result->outputs_stats);
     result->reader_left = outputs.left;
 }
 
@@ -372,6 +376,11 @@ enum error sweep_run(const struct scan_settings *settings, const struct option_l
     tear_down(sweep);
     free(sweep);
     return error;
+}
+
+void sweep_result_deinit(struct sweep_result *result) {
+    buffer_deinit(&result->outputs);
+    buffer_deinit(&result->outputs_stats);
 }
 
 enum exit_code sweep_exit_code(const struct sweep_result *result) {

@@ -12,16 +12,20 @@
 struct sweep_result {
     struct pool_statistics statistics;
     struct fetcher_statistics fetched;
-    uint64_t bad_lines, records_lost, records_refused, readers_left;
+    uint64_t bad_lines, records_lost, records_refused, records_left_out, readers_left;
     uint64_t excluded, done_before; /* targets that were not probed */
     double seconds;
     bool interrupted, source_failed, sink_failed, reader_left;
+    struct buffer outputs,
+        outputs_stats; /* in words, and as JSON; sweep_result_deinit frees them */
 };
 
 /* Runs it; `specs` are the arguments that name targets. An error means that it could not begin. */
 enum error sweep_run(const struct scan_settings *settings, const struct option_list *specs,
                      struct sweep_result *result, struct failure *failure)
     __attribute__((warn_unused_result));
+
+void sweep_result_deinit(struct sweep_result *result);
 
 enum exit_code sweep_exit_code(const struct sweep_result *result);
 

@@ -2,6 +2,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/match/lookalike.h"
+#include "engine/queue/wake.h"
 #include "tools/trawl/console.h"
 #include "tools/trawl/outputs.h"
 #include "tools/trawl/watch_feeds.h"
@@ -25,13 +26,15 @@ enum {
     DECODER_PAGES = 1024,
     LEDGER_PAGES = 512,
     SAVE_MS = 1000,
-    DRAIN_S = 10, /* what the sinks are given after an interruption */
+    DRAIN_S = 10,     /* what the sinks are given after an interruption */
+    HOST_DRAIN_S = 3, /* the same, where others wait for the end too */
     USER_AGENT_MAX = 256,
 };
 
 struct watch {
     const struct watch_settings *settings;
     const struct option_list *sources;
+    const struct watch_host *host; /* NULL for none */
     struct watch_result *result;
     struct console console;
     char user_agent[USER_AGENT_MAX];
@@ -50,8 +53,13 @@ struct watch {
     struct ledger *ledger;
     struct watch_feeds *feeds;
     struct feed_outlet outlet;
-    pthread_t main_thread;
+    pthread_t main_thread; /* without a host: woken by a signal */
+    struct wake wake;      /* with one */
+    sigset_t signals;
     atomic_bool dead; /* a reader left, or a sink failed for good */
+    atomic_bool stopped;
+    const struct encoding *encodings[OUTPUTS_MAX];
+    const struct filter *filters[OUTPUTS_MAX];
 };
 
 /* --- What other threads tell --- */
@@ -65,11 +73,17 @@ static void say(struct watch *watch, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    console_say(&watch->console, text);
+    if (watch->host)
+        watch->host->say(watch->host->owner, text);
+    else
+        console_say(&watch->console, text);
 }
 
 static void wake_main(struct watch *watch) {
-    pthread_kill(watch->main_thread, SIGUSR1);
+    if (watch->host)
+        wake_signal(&watch->wake);
+    else
+        pthread_kill(watch->main_thread, SIGUSR1);
 }
 
 static void on_dead(void *owner) {
@@ -122,8 +136,12 @@ static void on_position(void *owner, const struct ct_source *source,
 
 static void on_incident(void *owner, const struct ct_source *source, enum feed_incident incident,
                         const char *words) {
+    const struct watch_host *host = ((struct watch *)owner)->host;
+
     say(owner, "%.*s: %s: %s", (int)source->name.len, (const char *)source->name.ptr,
         feed_incident_name(incident), words);
+    if (host)
+        host->incident(host->owner, source, incident, words);
 }
 
 /* --- What is watched --- */
@@ -229,19 +247,21 @@ static enum error save_positions(struct watch *watch, struct failure *failure) {
     return watch_state_commit(watch->state, failure);
 }
 
-static enum error open_decoder(struct watch *watch, const struct encoding **encodings,
-                               struct failure *failure) {
+static enum error open_decoder(struct watch *watch, struct failure *failure) {
     const struct watch_settings *settings = watch->settings;
     uint32_t count = outputs_count(&settings->output);
 
-    for (uint32_t i = 0; i < count; i++)
-        encodings[i] = outputs_outlets(watch->outputs)[i].encoding;
+    for (uint32_t i = 0; i < count; i++) {
+        watch->encodings[i] = outputs_outlets(watch->outputs)[i].encoding;
+        watch->filters[i] = outputs_outlets(watch->outputs)[i].filter;
+    }
     struct decoder_config config = {
         .workers = settings->workers ? (uint32_t)settings->workers : pool_default_workers(),
         .capacity = DECODER_PAGES,
         .hash_tree = true,
         .every_entry = settings->all,
-        .outlets = encodings,
+        .outlets = watch->encodings,
+        .filters = watch->filters,
         .outlet_count = count,
         .lookalikes = watch->brands,
     };
@@ -253,7 +273,9 @@ static enum error open_ledger(struct watch *watch, struct failure *failure) {
     struct ledger_config config = {
         .state = watch->state,
         .inventory = watch->inventory,
-        .database = watch->certwatch ? &watch->database : NULL,
+        .database = watch->host        ? watch->host->database
+                    : watch->certwatch ? &watch->database
+                                       : NULL,
         .outlets = outputs_outlets(watch->outputs),
         .sinks = watch->sinks,
         .outlet_count = outputs_count(&settings->output),
@@ -264,6 +286,7 @@ static enum error open_ledger(struct watch *watch, struct failure *failure) {
         .cleanup_ms = (int64_t)settings->cleanup_ms,
         .refresh_ms = (int64_t)settings->refresh_ms,
         .save_ms = SAVE_MS,
+        .retry_ms = (uint32_t)settings->retry_ms,
         .on_trouble = on_trouble,
         .on_recovered = on_recovered,
         .on_room = on_room,
@@ -319,18 +342,38 @@ static struct watch_view view_of(const struct watch *watch) {
                                watch->outputs, watch->lists,  watch->started_ms};
 }
 
-static bool on_status(void *owner, struct buffer *out) {
-    struct watch_view view = view_of(owner);
+bool watch_add_health(const struct watch *watch, struct buffer *out) {
+    struct watch_view view = view_of(watch);
     return watch_health(&view, out);
 }
 
-static void on_metrics(void *owner, struct buffer *out) {
-    struct watch_view view = view_of(owner);
+void watch_add_metrics(const struct watch *watch, struct buffer *out) {
+    struct watch_view view = view_of(watch);
     watch_metrics(&view, out);
 }
 
+uint32_t watch_source_count(const struct watch *watch) {
+    return watch_feeds_count(watch->feeds);
+}
+
+void watch_source_statistics(const struct watch *watch, uint32_t number,
+                             struct feed_statistics *out) {
+    watch_feeds_statistics(watch->feeds, number, out);
+}
+
+static bool on_status(void *owner, struct buffer *out) {
+    return watch_add_health(owner, out);
+}
+
+static void on_metrics(void *owner, struct buffer *out) {
+    watch_add_metrics(owner, out);
+}
+
 static enum error open_health(struct watch *watch, struct failure *failure) {
-    const struct health_config config = {watch->settings->listen, watch, on_status, on_metrics};
+    const struct health_config config = {.address = watch->settings->listen,
+                                         .owner = watch,
+                                         .status = on_status,
+                                         .metrics = on_metrics};
 
     if (!config.address)
         return ERROR_NONE;
@@ -340,8 +383,7 @@ static enum error open_health(struct watch *watch, struct failure *failure) {
     return error;
 }
 
-static enum error set_up(struct watch *watch, const struct encoding **encodings,
-                         struct failure *failure) {
+static enum error set_up(struct watch *watch, struct failure *failure) {
     const struct watch_settings *settings = watch->settings;
     enum error error;
 
@@ -351,9 +393,8 @@ static enum error set_up(struct watch *watch, const struct encoding **encodings,
     if ((error = check_settings(settings, failure)) || (error = open_state(watch, failure)) ||
         (error = open_inventory(watch, failure)) || (error = open_brands(watch, failure)) ||
         (error = open_database(watch, failure)) || (error = open_outputs(watch, failure)) ||
-        (error = save_positions(watch, failure)) ||
-        (error = open_decoder(watch, encodings, failure)) || (error = open_lists(watch, failure)) ||
-        (error = open_ledger(watch, failure)))
+        (error = save_positions(watch, failure)) || (error = open_decoder(watch, failure)) ||
+        (error = open_lists(watch, failure)) || (error = open_ledger(watch, failure)))
         return error;
     error = open_feeds(watch, failure);
     return error ? error : open_health(watch, failure);
@@ -397,34 +438,47 @@ static bool is_over(const struct watch *watch, uint64_t started_ns) {
            (watch->settings->to_the_end && watch_feeds_done(watch->feeds));
 }
 
-static void follow(struct watch *watch, const sigset_t *signals, uint64_t started_ns) {
+/* Sleeps for a moment, or until there is something to do. True: somebody wants it to end. */
+static bool is_interrupted(struct watch *watch) {
     const struct timespec tick = {.tv_nsec = PROGRESS_MS * 1000000L};
 
+    if (!watch->host) {
+        int signal = sigtimedwait(&watch->signals, NULL, &tick);
+        return signal == SIGINT || signal == SIGTERM;
+    }
+    uint32_t ticket = wake_ticket(&watch->wake);
+    watch->host->tick(watch->host->owner);
+    if (!atomic_load(&watch->stopped))
+        wake_wait(&watch->wake, ticket, PROGRESS_MS);
+    return atomic_load(&watch->stopped);
+}
+
+static void follow(struct watch *watch, uint64_t started_ns) {
     while (!is_over(watch, started_ns)) {
-        int signal = sigtimedwait(signals, NULL, &tick);
-        if (signal == SIGINT || signal == SIGTERM) {
+        if (is_interrupted(watch)) {
             watch->result->interrupted = true;
             return;
         }
         if (watch->console.line) {
             take_statistics(watch);
             watch_progress_show(watch->result, watch->feeds,
-                                (double)(clock_monotonic_ns() - started_ns) / 1e9);
+                                (double)(clock_monotonic_ns() - started_ns) / 1e9,
+                                outputs_waiting(watch->outputs));
         }
     }
 }
 
 /* The ledger hands over what is left and the sinks complete it; a second signal, or some time after
  * an interruption or the end of one of them, ends the waiting. */
-static void wait_for_sinks(struct watch *watch, const sigset_t *signals) {
-    const struct timespec tick = {.tv_nsec = PROGRESS_MS * 1000000L};
+static void wait_for_sinks(struct watch *watch) {
     uint64_t since_ns = clock_monotonic_ns();
+    uint64_t drain_ns = (watch->host ? HOST_DRAIN_S : DRAIN_S) * UINT64_C(1000000000);
 
     while (outputs_running(watch->outputs)) {
-        int signal = sigtimedwait(signals, NULL, &tick);
+        bool again = is_interrupted(watch) && !watch->host;
         bool late = (watch->result->interrupted || atomic_load(&watch->dead)) &&
-                    clock_monotonic_ns() - since_ns > DRAIN_S * UINT64_C(1000000000);
-        if (signal == SIGINT || signal == SIGTERM || late) {
+                    clock_monotonic_ns() - since_ns > drain_ns;
+        if (again || late) {
             ledger_abandon(watch->ledger);
             outputs_abandon(watch->outputs);
         }
@@ -432,14 +486,14 @@ static void wait_for_sinks(struct watch *watch, const sigset_t *signals) {
 }
 
 /* From left to right: feeds, decoder, ledger, sinks. */
-static enum error end(struct watch *watch, const sigset_t *signals, struct failure *failure) {
+static enum error end(struct watch *watch, struct failure *failure) {
     struct outputs_totals outputs;
 
     watch_feeds_stop(watch->feeds);
     ledger_stop(watch->ledger);
     if (atomic_load(&watch->dead) && outputs_count(&watch->settings->output) == 1)
         ledger_abandon(watch->ledger); /* nobody is left to be told */
-    wait_for_sinks(watch, signals);
+    wait_for_sinks(watch);
     outputs_join(watch->outputs, &outputs);
     enum error error = ledger_finish(watch->ledger, failure);
     if (outputs.left && !watch->settings->state)
@@ -447,9 +501,12 @@ static enum error end(struct watch *watch, const sigset_t *signals, struct failu
     take_statistics(watch);
     watch->result->records_lost = outputs.records_lost;
     watch->result->records_refused = outputs.records_refused;
+    watch->result->records_left_out = outputs.records_left_out;
     /* What was refused is offered again, but not with --all: it may have been taken since. */
+    outputs_summary(watch->outputs, &watch->result->outputs);
+    outputs_stats(watch->outputs, &watch->result->outputs_stats);
     watch->result->sink_failed =
-        outputs.failed ||
+        outputs.failed || outputs.records_dead ||
         (outputs.records_refused && (watch->settings->all || watch->result->ledger.untold));
     watch->result->reader_left = outputs.left;
     return error;
@@ -466,48 +523,91 @@ static enum error start(struct watch *watch, struct failure *failure) {
 }
 
 static enum error run(struct watch *watch, struct failure *failure) {
-    sigset_t signals, before;
     uint64_t started_ns = clock_monotonic_ns();
 
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &signals, &before);
-    watch->main_thread = pthread_self();
     enum error error = start(watch, failure);
     if (error == ERROR_NONE)
-        follow(watch, &signals, started_ns);
+        follow(watch, started_ns);
     struct failure at_end = {0};
-    enum error ended = end(watch, &signals, &at_end);
+    enum error ended = end(watch, &at_end);
     if (error == ERROR_NONE && ended != ERROR_NONE) {
         *failure = at_end;
         error = ended;
     }
     console_clear(&watch->console);
     watch->result->seconds = (double)(clock_monotonic_ns() - started_ns) / 1e9;
+    return error;
+}
+
+static enum error run_with_signals(struct watch *watch, struct failure *failure) {
+    sigset_t before;
+
+    sigemptyset(&watch->signals);
+    sigaddset(&watch->signals, SIGINT);
+    sigaddset(&watch->signals, SIGTERM);
+    sigaddset(&watch->signals, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &watch->signals, &before);
+    watch->main_thread = pthread_self();
+    enum error error = run(watch, failure);
     sigaddset(&before, SIGUSR1); /* one that came late would end the program */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
 
-enum error watch_run(const struct watch_settings *settings, const struct option_list *sources,
-                     struct watch_result *result, struct failure *failure) {
-    const struct encoding *encodings[OUTPUTS_MAX];
+/* --- From outside --- */
+
+void watch_result_deinit(struct watch_result *result) {
+    buffer_deinit(&result->outputs);
+    buffer_deinit(&result->outputs_stats);
+}
+
+enum error watch_open(struct watch **out, const struct watch_settings *settings,
+                      const struct option_list *sources, const struct watch_host *host,
+                      struct failure *failure) {
     struct watch *watch = calloc(1, sizeof *watch);
 
-    *result = (struct watch_result){0};
+    *out = NULL;
     if (!watch)
         return failure_set(failure, ERROR_MEMORY, "no memory");
     watch->settings = settings;
     watch->sources = sources;
-    watch->result = result;
+    watch->host = host;
     watch->started_ms = clock_unix_ms();
-    watch->console.line = !settings->quiet && isatty(STDERR_FILENO);
-    enum error error = set_up(watch, encodings, failure);
-    if (error == ERROR_NONE)
-        error = run(watch, failure);
+    watch->console.line = !host && !settings->quiet && isatty(STDERR_FILENO);
+    enum error error = set_up(watch, failure);
+    if (error)
+        watch_close(watch);
+    else
+        *out = watch;
+    return error;
+}
+
+enum error watch_follow(struct watch *watch, struct watch_result *result, struct failure *failure) {
+    *result = (struct watch_result){0};
+    watch->result = result;
+    return watch->host ? run(watch, failure) : run_with_signals(watch, failure);
+}
+
+void watch_stop(struct watch *watch) {
+    atomic_store(&watch->stopped, true);
+    wake_signal(&watch->wake);
+}
+
+void watch_close(struct watch *watch) {
+    if (!watch)
+        return;
     tear_down(watch);
     free(watch);
+}
+
+enum error watch_run(const struct watch_settings *settings, const struct option_list *sources,
+                     struct watch_result *result, struct failure *failure) {
+    struct watch *watch;
+
+    *result = (struct watch_result){0};
+    enum error error = watch_open(&watch, settings, sources, NULL, failure);
+    if (!error)
+        error = watch_follow(watch, result, failure);
+    watch_close(watch);
     return error;
 }

@@ -5,6 +5,7 @@
 #include "ingest/ct/certstream.h"
 #include "ingest/ct/logs.h"
 #include "ingest/ct/logs_list.h"
+#include "tools/watch/positions.h"
 
 #include <errno.h>
 #include <openssl/pem.h>
@@ -28,6 +29,7 @@ struct watch_feeds {
     struct logs *logs;
     struct buffer list_key;
     struct slice *words; /* of --log */
+    struct positions *positions;
     struct log_choice choice;
     struct certstream *feeds[FEEDS_MAX];
     uint32_t feed_count;
@@ -77,37 +79,31 @@ static enum error open_logs(struct watch_feeds *feeds, struct failure *failure) 
         .page_entries = (uint32_t)settings->page_entries,
         .head_interval_ms = (uint32_t)settings->head_interval_ms,
         .partial_after_ms = settings->to_the_end ? 0 : (uint32_t)settings->partial_after_ms,
+        .retry_ms = (uint32_t)settings->retry_ms,
         .to_the_end = settings->to_the_end,
     };
     return feeds->logs ? ERROR_NONE : logs_open(&feeds->logs, &logs, failure);
 }
 
-/* With the position that the state has for it. */
+/* Of a log that an earlier run has followed, too; empty for none. */
+static struct slice saved_position(void *owner, const uint8_t log_id[32]) {
+    const struct watch_feeds *feeds = owner;
+
+    return feeds->saved_first ? positions_find(feeds->positions, log_id) : (struct slice){NULL, 0};
+}
+
 static enum error add_log(struct watch_feeds *feeds, struct log_spec *spec,
                           struct failure *failure) {
-    struct saved_position position = {0};
-    struct buffer bytes;
     uint8_t id[32];
-    bool found = false;
 
     enum error error = open_logs(feeds, failure);
     if (error != ERROR_NONE)
         return error;
-    buffer_init(&bytes);
     certificate_sha256(spec->key, id);
-    spec->from = feeds->from;
+    spec->saved = saved_position(feeds, id);
+    spec->from = spec->saved.len ? FEED_FROM_SAVED : feeds->from;
     spec->from_index = feeds->from_index;
-    if (feeds->saved_first)
-        error = watch_state_position(feeds->config.state, (struct slice){id, sizeof id}, &bytes,
-                                     &position, &found, failure);
-    if (found) {
-        spec->from = FEED_FROM_SAVED;
-        spec->saved = position.saved;
-    }
-    if (!error)
-        error = logs_add(feeds->logs, spec, failure);
-    buffer_deinit(&bytes);
-    return error;
+    return logs_add(feeds->logs, spec, failure);
 }
 
 static enum error add_listed(struct watch_feeds *feeds, const struct log_list_log *log,
@@ -124,6 +120,8 @@ static enum error add_current(struct watch_feeds *feeds, struct failure *failure
         .source = feeds->source,
         .choice = feeds->choice,
         .time_ms = list->time_ms,
+        .saved = saved_position,
+        .owner = feeds,
     };
     enum error error = ERROR_NONE;
     uint32_t added = 0;
@@ -303,7 +301,8 @@ static enum error add_all(struct watch_feeds *feeds, struct failure *failure) {
     const struct option_list *sources = feeds->config.sources;
     enum error error = read_list(feeds, failure);
 
-    if (error != ERROR_NONE || (error = parse_from(feeds, failure)))
+    if (error != ERROR_NONE || (error = parse_from(feeds, failure)) ||
+        (error = positions_read(&feeds->positions, feeds->config.state, failure)))
         return error;
     if (sources->count == 0 && !feeds->list)
         return failure_set(failure, ERROR_USAGE,
@@ -367,6 +366,7 @@ void watch_feeds_close(struct watch_feeds *feeds) {
     logs_close(feeds->logs);
     log_list_source_close(feeds->source);
     log_list_free(feeds->list);
+    positions_free(feeds->positions);
     buffer_deinit(&feeds->list_key);
     free(feeds->words);
     free(feeds);

@@ -1,11 +1,10 @@
 #include "tools/trawl/watch_lists.h"
 
+#include "engine/base/thread.h"
 #include "engine/queue/wake.h"
 #include "ingest/ct/watch_list.h"
 #include "tools/watch/certwatch.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,20 +199,11 @@ enum error watch_lists_open(struct watch_lists **out, const struct watch_lists_c
 }
 
 enum error watch_lists_start(struct watch_lists *lists, struct failure *failure) {
-    sigset_t all, before;
-
     if (!lists->file && !lists->database)
         return ERROR_NONE;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&lists->thread, NULL, run, lists);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error)
-        return failure_set(failure, (enum error)error, "a thread cannot be started: %s",
-                           error_text((enum error)error));
-    pthread_setname_np(lists->thread, "lists");
-    lists->started = true;
-    return ERROR_NONE;
+    enum error error = thread_start(&lists->thread, "lists", run, lists, failure);
+    lists->started = error == ERROR_NONE;
+    return error;
 }
 
 void watch_lists_close(struct watch_lists *lists) {

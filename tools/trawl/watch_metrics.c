@@ -111,6 +111,44 @@ static void webhook_metrics(const struct watch_view *view, struct buffer *out) {
                       (unsigned long long)count);
 }
 
+/* Several outputs can be the same in all that may be told of them: the number keeps them apart. */
+static void sink_metrics(const struct watch_view *view, struct buffer *out) {
+    static const struct {
+        const char *name, *type, *help;
+    } rows[] = {
+        {"trawl_sink_records_total", "counter", "Records written, or kept in the spool."},
+        {"trawl_sink_refused_records_total", "counter", "Records refused, and not kept."},
+        {"trawl_sink_lost_records_total", "counter", "Records given up."},
+        {"trawl_sink_held_back_seconds_total", "counter", "How long the output held back."},
+        {"trawl_sink_delivered_records_total", "counter", "Records that the other side has."},
+        {"trawl_sink_spooled_records_total", "counter", "Records that went by way of the spool."},
+        {"trawl_sink_dead_records_total", "counter", "Records that became dead letters."},
+        {"trawl_sink_spooled_records", "gauge", "Records that wait in the spool."},
+        {"trawl_sink_spooled_bytes", "gauge", "Their bytes."},
+        {"trawl_sink_spool_oldest_timestamp_seconds", "gauge", "The oldest of them; 0: none."},
+        {"trawl_sink_dead_records", "gauge", "Dead letters of this and earlier runs."},
+    };
+
+    for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+        begin(out, rows[row].name, rows[row].type, rows[row].help);
+        for (uint32_t i = 0; i < outputs_number(view->outputs); i++) {
+            struct output_view output = outputs_view(view->outputs, i);
+            const struct sink_statistics *sink = &output.statistics;
+            const double values[] = {
+                (double)sink->taken,         (double)sink->refused,
+                (double)sink->lost,          (double)sink->held_ns / 1e9,
+                (double)sink->delivered,     (double)sink->spooled,
+                (double)sink->dead,          (double)sink->waiting,
+                (double)sink->waiting_bytes, (double)sink->oldest_ms / 1e3,
+                (double)sink->dead_waiting,
+            };
+            buffer_add_format(out, "%s{sink=\"", rows[row].name);
+            add_label(out, slice_of(output.spec));
+            buffer_add_format(out, "\",output=\"%u\"} %.17g\n", i, values[row]);
+        }
+    }
+}
+
 static void source_metrics(const struct watch_view *view, struct buffer *out) {
     static const struct {
         const char *name, *type, *help;
@@ -144,6 +182,7 @@ void watch_metrics(const struct watch_view *view, struct buffer *out) {
 
     certwatch_counters(view, out);
     webhook_metrics(view, out);
+    sink_metrics(view, out);
     gauge(out, "certwatch_watch_entries", (double)lists.names, "Names that are watched.");
     gauge(out, "certwatch_last_ct_event_timestamp_seconds", (double)sources.last_entry_ms / 1000,
           "When the last entry came; 0 before the first.");

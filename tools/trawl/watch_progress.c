@@ -19,7 +19,7 @@ static uint64_t behind(const struct watch_feeds *feeds) {
 }
 
 void watch_progress_show(const struct watch_result *result, const struct watch_feeds *feeds,
-                         double seconds) {
+                         double seconds, uint64_t waiting) {
     uint64_t left = behind(feeds);
     double rate = seconds > 0 ? (double)result->committed / seconds : 0;
 
@@ -33,6 +33,8 @@ void watch_progress_show(const struct watch_result *result, const struct watch_f
         fprintf(stderr, " · %llu behind", (unsigned long long)left);
     if (result->gaps + result->lost)
         fprintf(stderr, " · %llu missing", (unsigned long long)(result->gaps + result->lost));
+    if (waiting)
+        fprintf(stderr, " · %llu wait for outputs", (unsigned long long)waiting);
 }
 
 void watch_summary(const struct watch_result *result) {
@@ -52,12 +54,18 @@ void watch_summary(const struct watch_result *result) {
     if (result->records_refused)
         fprintf(stderr, "%llu times an output refused a record\n",
                 (unsigned long long)result->records_refused);
+    if (result->records_left_out)
+        fprintf(stderr, "%llu records were left out by filters (only=)\n",
+                (unsigned long long)result->records_left_out);
     if (result->ledger.untold)
         fprintf(stderr, "%llu alerts have not reached every output\n",
                 (unsigned long long)result->ledger.untold);
     if (result->records_lost)
         fprintf(stderr, "%llu records could not be written\n",
                 (unsigned long long)result->records_lost);
+    if (result->outputs.len)
+        fprintf(stderr, "outputs:\n%.*s", (int)result->outputs.len,
+                (const char *)result->outputs.ptr);
 }
 
 static void stats_text(const struct watch_result *result, struct buffer *out) {
@@ -82,6 +90,7 @@ static void stats_text(const struct watch_result *result, struct buffer *out) {
         {"delivered", result->ledger.delivered},
         {"records_lost", result->records_lost},
         {"records_refused", result->records_refused},
+        {"records_left_out", result->records_left_out},
         {"untold", result->ledger.untold},
     };
 
@@ -94,7 +103,9 @@ static void stats_text(const struct watch_result *result, struct buffer *out) {
         buffer_add_format(out, "%s\"%s\": %llu", i > CT_VERDICT_INFO ? ", " : "",
                           ct_verdict_name((enum ct_verdict)i),
                           (unsigned long long)result->ledger.verdicts[i]);
-    buffer_add_text(out, "}\n}\n");
+    buffer_add_text(out, "},\n  \"outputs\": ");
+    buffer_add_slice(out, buffer_slice(&result->outputs_stats));
+    buffer_add_text(out, "\n}\n");
 }
 
 enum error watch_write_stats(const struct watch_result *result, const char *path,

@@ -5,9 +5,9 @@
 #include "tools/trawl/watch.h"
 #include "tools/trawl/watch_feeds.h"
 
-/* Overwrites the progress line on standard error. */
+/* Overwrites the progress line on standard error. `waiting`: records in spools. */
 void watch_progress_show(const struct watch_result *result, const struct watch_feeds *feeds,
-                         double seconds);
+                         double seconds, uint64_t waiting);
 
 /* A few lines on standard error. */
 void watch_summary(const struct watch_result *result);

@@ -46,6 +46,9 @@ const struct option_spec watch_options[] = {
      FIELD(head_interval_ms), 100, 24 * 3600 * 1000, NULL, NULL},
     {"partial-after", 0, OPTION_SECONDS, "TIME", "wait so long for a tile to become full", from,
      FIELD(partial_after_ms), 0, 24 * 3600 * 1000, NULL, "at once"},
+    {"retry", 0, OPTION_SECONDS, "TIME",
+     "try again what fails after so long, then after twice as long", from, FIELD(retry_ms), 20,
+     3600 * 1000, NULL, NULL},
     {"contact", 0, OPTION_TEXT, "TEXT", "address or URL for the User-Agent, as operators ask for",
      from, FIELD(contact), 0, 0, NULL, "none"},
     {"ca-file", 0, OPTION_TEXT, "PATH", "trust these roots for https:// and wss://", from,
@@ -92,6 +95,7 @@ void watch_settings_init(struct watch_settings *settings) {
         .refresh_ms = 10 * 1000,
         .head_interval_ms = 15 * 1000,
         .partial_after_ms = 60 * 1000,
+        .retry_ms = 1000,
     };
     option_list_init(&settings->domains);
     option_list_init(&settings->brands);

@@ -12,7 +12,7 @@ struct watch_settings {
     bool all, to_the_end, known_keys, tiles, quiet;
     uint64_t lookalike_score, workers, per_operator, page_entries;
     uint64_t grace_ms, retention_ms, cleanup_ms, refresh_ms, head_interval_ms, partial_after_ms,
-        duration_ms;
+        retry_ms, duration_ms;
     struct output_settings output;
 };
 

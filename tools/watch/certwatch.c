@@ -2,7 +2,7 @@
 
 #include "engine/base/text.h"
 #include "engine/record/json.h"
-#include "tools/watch/postgres.h"
+#include "sinks/store/postgres.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -18,6 +18,7 @@ struct health_config {
     bool (*status)(void *owner, struct buffer *out);
     /* Appends Prometheus text. */
     void (*metrics)(void *owner, struct buffer *out);
+    uint32_t client_ms; /* that a client is given in all; 0: five seconds */
 };
 
 enum error health_start(struct health **out, const struct health_config *config,

@@ -1,14 +1,13 @@
 #include "tools/watch/ledger_internal.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/thread.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 enum {
-    IDLE_MS = 1000,
-    RETRY_FIRST_MS = 1000,
-    RETRY_MOST_MS = 16 * 1000,
+    RETRY_MS = 1000,
+    RETRY_MOST = 16, /* times as long, in the end */
     CHECK_EVERY_MS = 5 * 1000,
     REFRESH_SHARE = 20, /* at most one part in so many of the time goes into refreshing */
 };
@@ -42,12 +41,13 @@ void ledger_say(struct ledger *ledger, const struct failure *failure) {
 
 static void begin_trouble(struct ledger *ledger, struct trouble *trouble,
                           const struct failure *failure) {
-    int64_t wait_ms = trouble->is_failing ? 2 * trouble->wait_ms : RETRY_FIRST_MS;
+    int64_t first_ms = ledger->config.retry_ms, most_ms = RETRY_MOST * first_ms;
+    int64_t wait_ms = trouble->is_failing ? 2 * trouble->wait_ms : first_ms;
 
     if (!trouble->is_failing)
         ledger_say(ledger, failure);
     trouble->is_failing = true;
-    trouble->wait_ms = wait_ms < RETRY_MOST_MS ? wait_ms : RETRY_MOST_MS;
+    trouble->wait_ms = wait_ms < most_ms ? wait_ms : most_ms;
     trouble->retry_ms = ledger_now_ms() + trouble->wait_ms;
 }
 
@@ -169,11 +169,10 @@ enum error ledger_save_position(struct ledger *ledger, const struct message *mes
 
 /* Only the last position of each source needs to be written. */
 static bool is_outdated(const struct message *message) {
-    const struct ct_source *source = message->position.source;
-
     for (const struct mailbox_entry *entry = message->entry.next; entry; entry = entry->next) {
         const struct message *later = (const struct message *)entry;
-        if (later->kind == MESSAGE_POSITION && later->position.source == source)
+        if (later->kind == MESSAGE_POSITION &&
+            ledger_is_same_log(later->position.source, message->position.source))
             return true;
     }
     return false;
@@ -210,7 +209,7 @@ static void wait_for_state(struct ledger *ledger) {
     while (!ledger_has_state(ledger) && !atomic_load(&ledger->is_stopping)) {
         uint32_t ticket = wake_ticket(&ledger->wake);
         if (!atomic_load(&ledger->is_stopping))
-            wake_wait(&ledger->wake, ticket, RETRY_FIRST_MS);
+            wake_wait(&ledger->wake, ticket, ledger->config.retry_ms);
     }
 }
 
@@ -266,10 +265,11 @@ static void stream_round(struct ledger *ledger, struct mailbox_entry *messages) 
 /* How long nothing needs to be done unless a message comes. */
 static uint32_t idle_ms(const struct ledger *ledger) {
     bool waits_for_database = ledger->config.database && ledger->database_trouble.is_failing;
+    uint32_t most_ms = ledger->config.retry_ms;
     if (ledger->config.every_entry || ledger->state_trouble.is_failing || waits_for_database)
-        return IDLE_MS;
+        return most_ms;
     int64_t left_ms = watch_state_next_due(ledger->config.state) - clock_unix_ms();
-    return left_ms < 1 ? 1 : left_ms < IDLE_MS ? (uint32_t)left_ms : IDLE_MS;
+    return left_ms < 1 ? 1 : left_ms < most_ms ? (uint32_t)left_ms : most_ms;
 }
 
 /* Whether nothing is left that could be done before the end. */
@@ -316,6 +316,7 @@ static void add_outlets(struct ledger *ledger) {
         ledger->outlets[i] = (struct outlet){
             .encoding = config->outlets[i].encoding,
             .queue = config->outlets[i].queue,
+            .filter = config->outlets[i].filter,
             .saved = config->sinks[i],
             .position = {config->sinks[i].file, config->sinks[i].bytes},
         };
@@ -334,6 +335,8 @@ enum error ledger_open(struct ledger **out, const struct ledger_config *config,
                            LEDGER_OUTLETS_MAX);
     }
     ledger->config = *config;
+    if (!ledger->config.retry_ms)
+        ledger->config.retry_ms = RETRY_MS;
     ledger->state_trouble.what = "the state";
     ledger->database_trouble.what = "the database";
     ledger->inventory_trouble.what = "the inventory";
@@ -351,18 +354,10 @@ enum error ledger_open(struct ledger **out, const struct ledger_config *config,
 }
 
 enum error ledger_start(struct ledger *ledger, struct failure *failure) {
-    sigset_t all, before;
+    enum error error = thread_start(&ledger->thread, "ledger", run, ledger, failure);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&ledger->thread, NULL, run, ledger);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error)
-        return failure_set(failure, (enum error)error, "the ledger cannot be started: %s",
-                           error_text((enum error)error));
-    pthread_setname_np(ledger->thread, "ledger");
-    ledger->is_started = true;
-    return ERROR_NONE;
+    ledger->is_started = error == ERROR_NONE;
+    return error;
 }
 
 /* One that was never started only closes the queues, so that the sinks end. */

@@ -67,6 +67,8 @@ struct ledger_config {
     int64_t refresh_ms;   /* between two looks at what the inventory is read from, and at the
                              database for what waits */
     int64_t save_ms;      /* with every_entry, between two savings of positions */
+    uint32_t retry_ms;    /* what fails is tried again after so long, then twice as long, up to a
+                             limit; 0: a second */
     /* Something that an operator should hear of: a streak of errors begins (state, database,
      * inventory), or something of which there is no other trace. On the ledger's thread. */
     void (*on_trouble)(void *owner, const struct failure *failure);

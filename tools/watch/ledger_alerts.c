@@ -9,8 +9,9 @@
 #include <stdlib.h>
 
 enum {
-    OFFER_AGAIN_FIRST_MS = 2 * 1000, /* what a sink has refused, after its own repetitions */
-    OFFER_AGAIN_MOST_MS = 5 * 60 * 1000,
+    /* What a sink has refused, after its own repetitions; so many times retry_ms. */
+    OFFER_AGAIN_FIRST = 2,
+    OFFER_AGAIN_MOST = 300,
     PRUNE_AT_ONCE = 1000,
 };
 
@@ -134,9 +135,11 @@ static bool hand_to(const struct outlet *outlet, const struct issuance *issuance
 
     if (!batch)
         return false;
-    if (outlet->encoding->encoder)
+    bool wanted = !outlet->filter || filter_matches(outlet->filter, &record->head);
+    if (wanted && outlet->encoding->encoder)
         outlet->encoding->encoder->encode(outlet->encoding, &record->head, &batch->bytes);
-    batch->records = 1;
+    batch->records = wanted;
+    batch->left_out = !wanted;
     batch_add_ticket(batch, (uint64_t)issuance->id);
     if (!batch->bytes.failed && !batch->tickets.failed && batch_queue_push(outlet->queue, 0, batch))
         return true;
@@ -258,14 +261,15 @@ enum error ledger_take_written(struct ledger *ledger, const struct message *mess
 void ledger_free_flights(struct ledger *ledger, const struct message *message) {
     struct outlet *outlet = &ledger->outlets[message->written.outlet];
     uint32_t count = message->len / (uint32_t)sizeof(uint64_t);
+    int64_t retry_ms = ledger->config.retry_ms;
 
     outlet->in_flight -= count < outlet->in_flight ? count : outlet->in_flight;
     if (!message->written.refused)
         return;
     if (!outlet->has_refused)
-        outlet->wait_ms = outlet->wait_ms ? 2 * outlet->wait_ms : OFFER_AGAIN_FIRST_MS;
-    if (outlet->wait_ms > OFFER_AGAIN_MOST_MS)
-        outlet->wait_ms = OFFER_AGAIN_MOST_MS;
+        outlet->wait_ms = outlet->wait_ms ? 2 * outlet->wait_ms : OFFER_AGAIN_FIRST * retry_ms;
+    if (outlet->wait_ms > OFFER_AGAIN_MOST * retry_ms)
+        outlet->wait_ms = OFFER_AGAIN_MOST * retry_ms;
     outlet->has_refused = true;
     outlet->again_ms = ledger_now_ms() + outlet->wait_ms;
 }

@@ -14,6 +14,7 @@
 #include "tools/watch/ledger.h"
 
 #include <pthread.h>
+#include <string.h>
 
 enum {
     LEDGER_OUTLETS_MAX = PAGE_OUTLETS_MAX,
@@ -44,6 +45,7 @@ struct message {
 struct outlet {
     const struct encoding *encoding;
     struct batch_queue *queue;
+    const struct filter *filter; /* NULL for all */
     struct saved_sink saved;
     /* Watching. */
     int64_t turn;       /* of the last alert that was handed to it */
@@ -105,6 +107,11 @@ int64_t ledger_now_ms(void); /* monotonic */
 
 static inline void ledger_count(uint64_t *counter, uint64_t more) {
     __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
+}
+
+/* A log that moves to another URL gets another source. */
+static inline bool ledger_is_same_log(const struct ct_source *a, const struct ct_source *b) {
+    return memcmp(a->log_id, b->log_id, sizeof a->log_id) == 0;
 }
 
 /* The bits of all sinks. */

@@ -17,7 +17,7 @@
 /* Only logs have positions: what a feed brings is passed and forgotten. */
 static struct followed *followed_of(struct ledger *ledger, const struct ct_source *source) {
     for (uint32_t i = 0; i < ledger->followed_count; i++)
-        if (ledger->followed[i].source == source)
+        if (ledger_is_same_log(ledger->followed[i].source, source))
             return &ledger->followed[i];
     struct followed *more =
         realloc(ledger->followed, (ledger->followed_count + 1) * sizeof ledger->followed[0]);

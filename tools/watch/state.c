@@ -29,7 +29,7 @@ _Static_assert(ISSUANCE_PENDING == 0 && ISSUANCE_SETTLED == 1 && ISSUANCE_OPEN =
 static const char *const TEXTS[STATEMENTS] = {
     [SAVE_POSITION] = "INSERT INTO position VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(source) DO"
                       " UPDATE SET committed = ?2, verified = ?3, head = ?4, saved = ?5",
-    [POSITION] = "SELECT committed, verified, head, saved FROM position WHERE source = ?1",
+    [POSITIONS] = "SELECT source, committed, verified, head, saved FROM position",
     [FIND_SINK] = "SELECT number, file, bytes FROM sink WHERE spec_sha256 = ?1",
     [USE_SINK] = "INSERT INTO sink VALUES(?1, ?2, ?3, 0, 0) ON CONFLICT(number) DO"
                  " UPDATE SET used_ms = ?3",
@@ -280,25 +280,22 @@ enum error watch_state_save_position(struct watch_state *state, struct slice sou
     return state_run(state, statement, failure);
 }
 
-enum error watch_state_position(struct watch_state *state, struct slice source,
-                                struct buffer *bytes, struct saved_position *out, bool *found,
-                                struct failure *failure) {
-    sqlite3_stmt *statement = state_take(state, POSITION);
+enum error watch_state_positions(struct watch_state *state, position_visit *visit, void *context,
+                                 struct failure *failure) {
+    sqlite3_stmt *statement = state_take(state, POSITIONS);
     enum error error = ERROR_NONE;
+    int result;
 
-    state_bind_blob(statement, 1, source);
-    int result = sqlite3_step(statement);
-    *found = result == SQLITE_ROW;
-    if (*found) {
-        buffer_add_slice(bytes, state_blob(statement, 3));
-        *out = (struct saved_position){state_number(statement, 0), state_number(statement, 1),
-                                       state_number(statement, 2), buffer_slice(bytes)};
-    } else if (result != SQLITE_DONE) {
-        error = state_explain(state, failure);
+    while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        const struct saved_position position = {
+            state_number(statement, 1), state_number(statement, 2), state_number(statement, 3),
+            state_blob(statement, 4)};
+        if (!visit(context, state_blob(statement, 0), &position))
+            break;
     }
+    if (result != SQLITE_ROW && result != SQLITE_DONE)
+        error = state_explain(state, failure);
     state_give(statement);
-    if (*found && bytes->failed)
-        error = failure_set(failure, ERROR_MEMORY, "no memory for a position");
     return error;
 }
 

@@ -55,10 +55,11 @@ enum error watch_state_save_position(struct watch_state *state, struct slice sou
                                      const struct saved_position *position, struct failure *failure)
     __attribute__((warn_unused_result));
 
-/* `bytes` receives what `saved` then points to. */
-enum error watch_state_position(struct watch_state *state, struct slice source,
-                                struct buffer *bytes, struct saved_position *out, bool *found,
-                                struct failure *failure) __attribute__((warn_unused_result));
+/* Calls `visit` with each, until it returns false; they are valid during the call. */
+typedef bool position_visit(void *context, struct slice source,
+                            const struct saved_position *position);
+enum error watch_state_positions(struct watch_state *state, position_visit *visit, void *context,
+                                 struct failure *failure) __attribute__((warn_unused_result));
 
 /* --- Sinks: each has a number for as long as it is used --- */
 

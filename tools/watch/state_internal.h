@@ -11,7 +11,7 @@
 
 enum statement {
     SAVE_POSITION,
-    POSITION,
+    POSITIONS,
     FIND_SINK,
     USE_SINK,
     FREE_SINK,

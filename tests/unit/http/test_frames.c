@@ -190,11 +190,48 @@ static void test_write(void **state) {
     assert_int_equal(frame_write(FRAME_PING, (struct slice){NULL, 0}, mask, out), 6);
 }
 
+/* A client's frames, as a server reads them (RFC 6455 section 5.7 has the first), and a server's
+ * heads. */
+static void test_server(void **state) {
+    static const uint8_t hello[] = {0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d,
+                                    0x7f, 0x9f, 0x4d, 0x51, 0x58};
+    static const uint8_t bare[] = {0x81, 0x05, 'H', 'e', 'l', 'l', 'o'};
+    struct frames frames;
+    struct said said;
+    const struct frames_reader reader = {&said, 100, on_piece, on_control};
+    uint8_t bytes[2 * sizeof hello], head[FRAME_HEAD_MAX];
+
+    (void)state;
+    for (size_t part = 1; part <= sizeof bytes; part++) {
+        said = (struct said){0};
+        memcpy(bytes, hello, sizeof hello);
+        memcpy(bytes + sizeof hello, hello, sizeof hello);
+        bytes[sizeof hello] = 0x89; /* the second is a ping */
+        frames_init_server(&frames);
+        for (size_t at = 0; at < sizeof bytes; at += part)
+            assert_null(frames_read(
+                &frames, slice_first(slice_from((struct slice){bytes, sizeof bytes}, at), part),
+                &reader));
+        assert_memory_equal(said.text, "Hello|", 6);
+        assert_memory_equal(said.text + said.len - 9, "<9:Hello>", 9);
+    }
+    memcpy(bytes, bare, sizeof bare);
+    frames_init_server(&frames);
+    assert_non_null(frames_read(&frames, (struct slice){bytes, sizeof bare}, &reader));
+    assert_int_equal(frame_write_head(FRAME_TEXT, 125, head), 2);
+    assert_memory_equal(head, "\x81\x7d", 2);
+    assert_int_equal(frame_write_head(FRAME_TEXT, 126, head), 4);
+    assert_memory_equal(head, "\x81\x7e\x00\x7e", 4);
+    assert_int_equal(frame_write_head(FRAME_BINARY, 65536, head), 10);
+    assert_memory_equal(head, "\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00", 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_examples),      cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_lengths),       cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_long_in_parts), cmocka_unit_test(test_write),
+        cmocka_unit_test(test_server),   cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_wrong),    cmocka_unit_test(test_long_in_parts),
+        cmocka_unit_test(test_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,7 +130,7 @@ static void start(struct run *run) {
         drain->seen = calloc(run->targets + 1, sizeof *drain->seen);
         assert_true(drain->queue && drain->seen);
         atomic_store(&drain->held, run->held);
-        run->outlets[i] = (struct pool_outlet){&drain->encoding, drain->queue};
+        run->outlets[i] = (struct pool_outlet){&drain->encoding, drain->queue, NULL};
     }
     struct pool_config config = config_of(run);
     if (pool_start(&run->pool, &config, &failure) != ERROR_NONE)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -57,6 +58,17 @@ static inline void scratch_empty(void) {
         if (unlink(scratch_path(entries[i]->d_name)) != 0)
             rmdir(scratch_path(entries[i]->d_name));
     scratch_list_free(entries, count);
+}
+
+static inline int remove_one(const char *path, const struct stat *status, int type,
+                             struct FTW *where) {
+    (void)status, (void)type, (void)where;
+    return remove(path);
+}
+
+/* With all that is in it. */
+static inline void scratch_remove(const char *name) {
+    assert_int_equal(nftw(scratch_path(name), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static inline int scratch_teardown(void **state) {

@@ -23,6 +23,10 @@ static void kinds_by_spec(void **state) {
     assert_string_equal(kind_of("Webhook+http://[::1]:8080/x?y#z"), "webhook");
     assert_string_equal(kind_of("webhook+x"), "webhook"); /* which says what is wrong with it */
     assert_string_equal(kind_of("webhook"), "file");
+    assert_string_equal(kind_of("sqlite:trawl.db"), "sqlite");
+    assert_string_equal(kind_of("sqlite"), "file");
+    assert_string_equal(kind_of("postgres://db/x"), "postgresql");
+    assert_string_equal(kind_of("postgresql://me@[::1]/x"), "postgresql");
     assert_null(kind_of("ftp://example.com/x"));
 }
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-static struct option_spec options[CHECK_OPTIONS_MAX];
+static struct option_spec options[COMMAND_OPTIONS_MAX];
 static struct check_settings settings;
 static struct option_list positionals;
 static struct arena memory;

@@ -200,7 +200,7 @@ static inline void rig_open(struct rig *rig) {
         OK(watch_state_use_sink(rig->state, names[i], &rig->sinks[i], &failure));
         rig->queues[i] = batch_queue_new(1, RING_BATCHES);
         assert_non_null(rig->queues[i]);
-        rig->outlets[i] = (struct pool_outlet){&number_encoding, rig->queues[i]};
+        rig->outlets[i] = (struct pool_outlet){&number_encoding, rig->queues[i], NULL};
     }
     struct ledger_config config = {
         .state = rig->state,
@@ -216,6 +216,7 @@ static inline void rig_open(struct rig *rig) {
         .cleanup_ms = 3600 * 1000,
         .refresh_ms = 50,
         .save_ms = 1,
+        .retry_ms = 20,
         .on_trouble = on_trouble,
         .on_recovered = on_recovered,
         .on_room = on_room,

@@ -20,7 +20,7 @@
 
 #define OK(call) assert_int_equal(call, ERROR_NONE)
 
-enum { HANG_MS = 120 * 1000 };
+enum { HANG_MS = 120 * 1000, CLIENT_MS = 500 };
 
 static atomic_bool is_well;
 
@@ -36,7 +36,7 @@ static void metrics(void *owner, struct buffer *out) {
 }
 
 static struct health *start(const char *address) {
-    const struct health_config config = {address, NULL, status, metrics};
+    const struct health_config config = {address, NULL, status, metrics, CLIENT_MS};
     struct failure failure;
     struct health *health;
 
@@ -130,7 +130,7 @@ static void test_addresses(void **unused) {
     struct health *health;
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        const struct health_config config = {bad[i], NULL, status, metrics};
+        const struct health_config config = {bad[i], NULL, status, metrics, 0};
         assert_int_equal(health_start(&health, &config, &failure), ERROR_USAGE);
         assert_true(strlen(failure.text) > 10);
     }
@@ -138,8 +138,8 @@ static void test_addresses(void **unused) {
     assert_well(health_port(health));
     char taken[32];
     snprintf(taken, sizeof taken, "127.0.0.1:%u", health_port(health));
-    const struct health_config config = {taken, NULL, status, metrics};
-    const struct health_config foreign = {"192.0.2.1:0", NULL, status, metrics};
+    const struct health_config config = {taken, NULL, status, metrics, 0};
+    const struct health_config foreign = {"192.0.2.1:0", NULL, status, metrics, 0};
     struct health *other;
     assert_int_equal(health_start(&other, &config, &failure), EADDRINUSE);
     assert_non_null(strstr(failure.text, taken));

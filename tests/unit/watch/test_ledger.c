@@ -1,5 +1,6 @@
 /* The ledger watching: one alert an issuance, whatever happens to state, database and sinks. */
 #include "tests/unit/watch/ledger_fixture.h"
+#include "tests/unit/watch/saved_positions.h"
 #include "tools/watch/inventory.h"
 
 #include <errno.h>
@@ -435,18 +436,14 @@ static void save_position(struct rig *rig, const struct ct_source *source, uint6
 
 static uint64_t saved_position(const char *path, const struct ct_source *source) {
     struct watch_state *state;
-    struct saved_position position = {0};
     struct failure failure;
-    struct buffer bytes;
-    bool found;
 
     OK(watch_state_open(&state, path, &failure));
-    buffer_init(&bytes);
-    OK(watch_state_position(state, (struct slice){source->log_id, sizeof source->log_id}, &bytes,
-                            &position, &found, &failure));
-    buffer_deinit(&bytes);
+    struct wanted_position wanted =
+        find_position(state, (struct slice){source->log_id, sizeof source->log_id});
+    buffer_deinit(&wanted.bytes);
     watch_state_close(state);
-    return found ? position.committed : UINT64_MAX;
+    return wanted.found ? wanted.position.committed : UINT64_MAX;
 }
 
 /* A full disk: the ledger waits, says so once, goes on, and counts nothing twice. */

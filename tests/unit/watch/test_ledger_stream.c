@@ -1,6 +1,7 @@
 /* The ledger with every entry: pages to the sinks, and positions that are never ahead of what all
  * sinks have, nor behind it. */
 #include "tests/unit/watch/ledger_fixture.h"
+#include "tests/unit/watch/saved_positions.h"
 
 #include "engine/base/random.h"
 
@@ -61,14 +62,10 @@ static struct found look(const char *path, uint32_t sink_count) {
 
     OK(watch_state_open(&state, path, &failure));
     for (uint32_t i = 0; i < 3; i++) {
-        struct saved_position saved = {0};
-        struct buffer bytes;
-        bool is_there;
-        buffer_init(&bytes);
-        OK(watch_state_position(state, (struct slice){logs[i].log_id, sizeof logs[i].log_id},
-                                &bytes, &saved, &is_there, &failure));
-        found.logs[i] = saved.committed;
-        buffer_deinit(&bytes);
+        struct wanted_position wanted =
+            find_position(state, (struct slice){logs[i].log_id, sizeof logs[i].log_id});
+        found.logs[i] = wanted.position.committed;
+        buffer_deinit(&wanted.bytes);
     }
     for (uint32_t i = 0; i < sink_count; i++)
         OK(watch_state_use_sink(state, names[i], &found.sinks[i], &failure));

@@ -1,6 +1,7 @@
 /* The state in its file: what stays, what is refused, what a full disk does to it. */
 #include "tests/unit/sinks/scratch.h"
 #include "tests/unit/watch/faulty_vfs.h"
+#include "tests/unit/watch/saved_positions.h"
 #include "tools/watch/state.h"
 
 #include <errno.h>
@@ -201,24 +202,20 @@ static void test_positions(void **unused) {
     (void)unused;
     const char *path = scratch_path("positions.db");
     struct watch_state *state = open_state(path);
-    struct saved_position position;
-    struct buffer bytes;
-    bool found;
+    struct wanted_position wanted = find_position(state, slice_of("log"));
 
-    buffer_init(&bytes);
-    OK(watch_state_position(state, slice_of("log"), &bytes, &position, &found, &failure));
-    assert_false(found);
+    assert_false(wanted.found);
     save_position(state, 10, "ten");
     save_position(state, UINT64_C(1) << 62, "many");
     watch_state_close(state);
     state = open_state(path);
-    OK(watch_state_position(state, slice_of("log"), &bytes, &position, &found, &failure));
-    assert_true(found);
-    assert_int_equal(position.committed, UINT64_C(1) << 62);
-    assert_int_equal(position.verified, (UINT64_C(1) << 62) - 1);
-    assert_int_equal(position.head, (UINT64_C(1) << 62) + 1);
-    assert_true(slice_is(position.saved, "many"));
-    buffer_deinit(&bytes);
+    wanted = find_position(state, slice_of("log"));
+    assert_true(wanted.found);
+    assert_int_equal(wanted.position.committed, UINT64_C(1) << 62);
+    assert_int_equal(wanted.position.verified, (UINT64_C(1) << 62) - 1);
+    assert_int_equal(wanted.position.head, (UINT64_C(1) << 62) + 1);
+    assert_true(slice_is(wanted.position.saved, "many"));
+    buffer_deinit(&wanted.bytes);
     watch_state_close(state);
 }
 

@@ -80,12 +80,27 @@ static void test_what_else_leaves_logs_out(void **state) {
 
 /* --- Lists that change --- */
 
+/* What an earlier run saved of the log that the list does not have yet. */
+struct earlier {
+    uint8_t log_id[32];
+    struct slice saved;
+};
+
+static struct slice saved_by_then(void *owner, const uint8_t log_id[32]) {
+    const struct earlier *earlier = owner;
+
+    if (memcmp(log_id, earlier->log_id, sizeof earlier->log_id) != 0)
+        return (struct slice){NULL, 0};
+    return earlier->saved;
+}
+
 struct following {
     struct run run;
     struct test_server *server;
     struct log_list_source *source;
     struct buffer key;
-    unsigned version; /* of the list, as its ETag */
+    unsigned version;        /* of the list, as its ETag */
+    struct earlier *earlier; /* NULL for none */
 };
 
 static void serve_signed(struct following *following, struct slice list, bool rightly) {
@@ -107,6 +122,7 @@ static void begin(struct following *following) {
     ctfarm_options_init(&options);
     options.log.entries = options.start = ENTRIES;
     following->version = 0;
+    following->earlier = NULL;
     run_init(run);
     run_farm(run, &options);
     buffer_init(&following->key);
@@ -132,7 +148,13 @@ static void follow(struct following *following, struct slice list) {
     if (log_list_source_load(following->source, &http, &first, &failure) != ERROR_NONE)
         fail_msg("%s", failure.text);
     struct logs_list_config config = {
-        .source = following->source, .time_ms = first->time_ms, .reload_ms = 20, .stale_ms = 1};
+        .source = following->source,
+        .time_ms = first->time_ms,
+        .reload_ms = 20,
+        .stale_ms = 1,
+        .saved = following->earlier ? saved_by_then : NULL,
+        .owner = following->earlier,
+    };
     for (uint32_t i = 0; i < first->log_count; i++) {
         struct log_spec spec = log_spec_of(&first->logs[i]);
         spec.from = FEED_FROM_INDEX;
@@ -297,16 +319,78 @@ static void test_states_that_change(void **state) {
     follow_both(&following);
     struct slice list = ctfarm_list(run->farm);
     struct buffer readonly = text_with(list, "'Tiles2026'", "\"usable\":{", frozen);
-    struct buffer moved =
-        text_with(buffer_slice(&readonly), "'Tiles2026'", "/static/\",\"mmd", "/else/\",\"mmd");
     serve(&following, buffer_slice(&readonly));
     wait_for_change(&following, 1, "read-only");
-    serve(&following, buffer_slice(&moved));
-    wait_for_change(&following, 2, "another URL");
     serve(&following, list);
-    wait_for_change(&following, 3, "takes entries again");
-    buffer_deinit(&moved);
+    wait_for_change(&following, 2, "takes entries again");
     buffer_deinit(&readonly);
+    end(&following);
+}
+
+static bool is_at(const struct run *run, uint32_t number, const char *place) {
+    struct feed_statistics statistics;
+
+    logs_statistics(run->logs, number, &statistics);
+    return memmem(statistics.source->url.ptr, statistics.source->url.len, place, strlen(place));
+}
+
+/* Nobody answers at its first URL; at the next, it is read from where it was. */
+static void test_a_log_that_moves(void **state) {
+    struct following following;
+    struct run *run = &following.run;
+
+    (void)state;
+    begin(&following);
+    struct slice list = ctfarm_list(run->farm);
+    struct buffer elsewhere = text_with(list, "'Tiles2026'", "/static/\",\"mmd", "/else/\",\"mmd");
+    follow(&following, buffer_slice(&elsewhere));
+    wait_for_requests(run, 1, 2);
+    assert_true(is_at(run, 1, "/else"));
+    assert_int_equal(run->items[1].committed, 0);
+    serve(&following, list);
+    wait_for_change(&following, 1, "another URL");
+    RUN_UNTIL(run, run->items[1].verified == ENTRIES);
+    run_check(run, 1, 0, ENTRIES);
+    assert_true(is_at(run, 1, "/static"));
+    serve(&following, buffer_slice(&elsewhere));
+    wait_for_change(&following, 2, "another URL");
+    wait_for_requests(run, 1, 2);
+    assert_true(is_at(run, 1, "/else"));
+    assert_int_equal(logs_count(run->logs), 2);
+    buffer_deinit(&elsewhere);
+    end(&following);
+}
+
+/* A log that comes back into the list is followed from where it was left. */
+static void test_a_log_of_an_earlier_run(void **state) {
+    struct following following;
+    struct run *run = &following.run;
+    struct earlier earlier;
+    uint8_t saved[FOLLOWER_SAVED_MAX];
+
+    (void)state;
+    follow_both(&following);
+    struct feed_statistics statistics;
+    logs_statistics(run->logs, 1, &statistics);
+    memcpy(earlier.log_id, statistics.source->log_id, sizeof earlier.log_id);
+    memcpy(saved, run->items[1].saved, run->items[1].saved_len);
+    earlier.saved = (struct slice){saved, run->items[1].saved_len};
+    end(&following);
+
+    begin(&following);
+    struct slice list = ctfarm_list(run->farm);
+    struct buffer pending = text_with(list, "'Tiles2026'", "usable", "pending");
+    following.earlier = &earlier;
+    follow(&following, buffer_slice(&pending));
+    wait_for_looks(&following, 1);
+    serve(&following, list);
+    wait_for_change(&following, 1, "a new log");
+    do
+        logs_statistics(run->logs, 1, &statistics);
+    while (statistics.head < ENTRIES || statistics.committed < ENTRIES);
+    assert_int_equal(statistics.entries, 0);
+    assert_int_equal(run->items[1].pages, 0);
+    buffer_deinit(&pending);
     end(&following);
 }
 
@@ -319,6 +403,8 @@ int main(void) {
         cmocka_unit_test(test_a_new_log),
         cmocka_unit_test(test_lists_that_are_wrong),
         cmocka_unit_test(test_states_that_change),
+        cmocka_unit_test(test_a_log_that_moves),
+        cmocka_unit_test(test_a_log_of_an_earlier_run),
     };
     return cmocka_run_group_tests(tests, run_set_up, NULL);
 }

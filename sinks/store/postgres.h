@@ -1,7 +1,7 @@
 /* A connection to PostgreSQL that blocks its thread for a bounded time, and is made anew when it
  * broke. One thread. */
-#ifndef TOOLS_WATCH_POSTGRES_H
-#define TOOLS_WATCH_POSTGRES_H
+#ifndef SINKS_STORE_POSTGRES_H
+#define SINKS_STORE_POSTGRES_H
 
 #include "engine/base/buffer.h"
 #include "engine/base/error.h"
@@ -11,12 +11,16 @@
 
 enum { POSTGRES_PARAMETERS_MAX = 8 };
 
-/* Zeroed and filled by the owner, but for the first two. */
+/* Zeroed and filled by the owner, but for the first three. */
 struct postgres {
     PGconn *connection; /* NULL between two */
     char *dsn;
+    bool is_connecting;      /* within on_connect */
+    char state[6];           /* SQLSTATE of the last error; empty when it is not the server's */
     int patience_ms;         /* a server that says nothing for so long counts as gone */
     atomic_bool is_stopping; /* nobody wants an answer any more; any thread may set it */
+    const atomic_bool *abandoned; /* likewise, somebody else's; NULL */
+    const char *application;      /* that the server shows; NULL: "trawl" */
     /* After each connecting: looks whether all is there. */
     enum error (*on_connect)(void *owner, struct failure *failure);
     void *owner;
@@ -26,6 +30,8 @@ struct postgres {
  * is ERROR_USAGE. Does not connect. */
 enum error postgres_init(struct postgres *postgres, const char *dsn, struct failure *failure)
     __attribute__((warn_unused_result));
+/* Whether one of the two is set. */
+bool postgres_is_stopping(const struct postgres *postgres);
 void postgres_deinit(struct postgres *postgres);
 
 /* Unless it is connected. */
@@ -56,5 +62,21 @@ typedef enum error postgres_row(void *context, struct slice value, struct failur
 enum error postgres_stream(struct postgres *postgres, const char *text, postgres_row *row,
                            void *context, struct failure *failure)
     __attribute__((warn_unused_result));
+
+/* --- The steps of a statement, for those who send it themselves over `connection` --- */
+
+/* The next result of what was sent; NULL behind the last. ECONNRESET and ETIMEDOUT: the connection
+ * is closed. */
+enum error postgres_next(struct postgres *postgres, PGresult **out, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* Reads and drops the results that are left. */
+void postgres_drain(struct postgres *postgres);
+
+/* What could not be sent: closes the connection. ECONNRESET or ETIMEDOUT. */
+enum error postgres_lose(struct postgres *postgres, struct failure *failure);
+
+/* As if it had broken. */
+void postgres_disconnect(struct postgres *postgres);
 
 #endif

@@ -1,0 +1,117 @@
+#include "engine/nats/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define MS_NS INT64_C(1000000)
+
+/* What the calls are given and find. */
+struct search {
+    const struct nats_stream_wish *wish;
+    jsStreamInfo *info;
+    jsStreamNamesList *names;
+};
+
+static natsStatus find_by_subject(void *context, jsCtx *js, jsErrCode *code) {
+    struct search *search = context;
+    jsOptions options;
+
+    jsOptions_Init(&options);
+    options.Stream.Info.SubjectsFilter = search->wish->subject;
+    return js_StreamNames(&search->names, js, &options, code);
+}
+
+static natsStatus get_info(void *context, jsCtx *js, jsErrCode *code) {
+    struct search *search = context;
+
+    return js_GetStreamInfo(&search->info, js, search->wish->name, NULL, code);
+}
+
+static natsStatus add(void *context, jsCtx *js, jsErrCode *code) {
+    struct search *search = context;
+    const struct nats_stream_wish *wish = search->wish;
+    const char *subjects[] = {wish->subject};
+    jsStreamConfig config;
+
+    jsStreamConfig_Init(&config);
+    config.Name = wish->name;
+    config.Subjects = subjects;
+    config.SubjectsLen = 1;
+    config.Replicas = wish->replicas ? (int64_t)wish->replicas : 1;
+    config.MaxAge = (int64_t)wish->max_age_ms * MS_NS;
+    config.MaxBytes = wish->max_bytes ? (int64_t)wish->max_bytes : -1;
+    config.Duplicates = (int64_t)wish->dedupe_ms * MS_NS;
+    natsStatus status = js_AddStream(&search->info, js, &config, NULL, code);
+    /* Made in the meantime, or by an attempt whose answer was lost. */
+    if (*code == JSStreamNameExistErr)
+        status = js_GetStreamInfo(&search->info, js, wish->name, NULL, code);
+    return status;
+}
+
+static enum error check_info(const struct nats_link *link, const struct search *search,
+                             struct failure *failure) {
+    const struct nats_stream_wish *wish = search->wish;
+    const jsStreamConfig *config = search->info->Config;
+    bool takes = false;
+
+    for (int i = 0; i < config->SubjectsLen; i++)
+        takes |= nats_subject_matches(slice_of(config->Subjects[i]), slice_of(wish->subject));
+    if (!takes)
+        return failure_set(failure, ERROR_USAGE,
+                           "%.200s: the stream %.100s does not take this subject; add it there, or "
+                           "publish to %s",
+                           nats_link_name(link), wish->name,
+                           config->SubjectsLen ? quote_of(slice_of(config->Subjects[0])).text
+                                               : "another");
+    if (config->NoAck)
+        return failure_set(failure, ERROR_USAGE,
+                           "%.200s: the stream %.100s does not acknowledge (no_ack), so nothing "
+                           "would be known to be stored",
+                           nats_link_name(link), wish->name);
+    if (config->Sealed)
+        return failure_set(failure, ERROR_USAGE, "%.200s: the stream %.100s is sealed",
+                           nats_link_name(link), wish->name);
+    return ERROR_NONE;
+}
+
+static enum error prepare_named(struct nats_link *link, struct search *search, uint32_t patience_ms,
+                                struct failure *failure) {
+    const struct nats_stream_wish *wish = search->wish;
+    enum error error = nats_link_call(link, get_info, search, patience_ms, failure);
+
+    if (error == (enum error)ENOENT && !wish->create)
+        return failure_set(failure, ERROR_USAGE,
+                           "%.200s: there is no stream %.100s; #stream=%.100s,create makes it",
+                           nats_link_name(link), wish->name, wish->name);
+    if (error == (enum error)ENOENT)
+        error = nats_link_call(link, add, search, patience_ms, failure);
+    if (error == ERROR_REFUSED)
+        error = failure->code = ERROR_USAGE; /* such a stream cannot be made */
+    return error ? error : check_info(link, search, failure);
+}
+
+static enum error prepare_any(struct nats_link *link, struct search *search, uint32_t patience_ms,
+                              struct failure *failure) {
+    enum error error = nats_link_call(link, find_by_subject, search, patience_ms, failure);
+
+    if (error == (enum error)EACCES)
+        return ERROR_NONE;
+    if (error == ERROR_NONE && search->names->Count > 0)
+        return ERROR_NONE;
+    if (error != ERROR_NONE && error != (enum error)ENOENT)
+        return error;
+    return failure_set(failure, ERROR_USAGE,
+                       "%.200s: no stream takes this subject; #stream=NAME,create makes one",
+                       nats_link_name(link));
+}
+
+enum error nats_stream_prepare(struct nats_link *link, const struct nats_stream_wish *wish,
+                               uint32_t patience_ms, struct failure *failure) {
+    struct search search = {.wish = wish};
+    enum error error = wish->name ? prepare_named(link, &search, patience_ms, failure)
+                                  : prepare_any(link, &search, patience_ms, failure);
+
+    jsStreamInfo_Destroy(search.info);
+    jsStreamNamesList_Destroy(search.names);
+    return error;
+}
