@@ -144,16 +144,22 @@ class Client:
     def wait_for(self, name, count):
         wait_until(lambda: self.count(name) >= count, f"{name} never has {count} messages")
 
+    def _deliver(self, stream, inbox):
+        """Each time a consumer of another name: one that was given to a node that has just died is
+        never there."""
+        config = {"name": f"all{self._next}", "deliver_subject": inbox, "ack_policy": "none",
+                  "deliver_policy": "all", "inactive_threshold": 60 * 10**9, "num_replicas": 1,
+                  "mem_storage": True}
+        made = self.api(f"CONSUMER.CREATE.{stream}.{config['name']}", stream_name=stream,
+                        config=config)
+        return made and "error" not in made
+
     def messages(self, name):
         """All that a stream has."""
         count = wait_until(lambda: self.stream(name), f"no stream {name}")["state"]["messages"]
         inbox = f"{self.inbox}.all.{self._next}"
         arriving = self.subscribe(inbox)
-        config = {"name": f"all{self._next}", "deliver_subject": inbox, "ack_policy": "none",
-                  "deliver_policy": "all", "inactive_threshold": 60 * 10**9}
-        made = wait_until(lambda: self.api(f"CONSUMER.CREATE.{name}.{config['name']}", stream_name=name,
-                                           config=config), "no consumer")
-        assert "error" not in made, made
+        wait_until(lambda: self._deliver(name, inbox), "no consumer")
         return [arriving.get(timeout=HANG_SECONDS) for _ in range(count)]
 
 

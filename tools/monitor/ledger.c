@@ -279,10 +279,16 @@ static enum error prune(struct monitor_ledger *ledger, bool *more, struct failur
         return error;
     if (last.integer > 0)
         error = database_run(ledger->database, &old_events, &last, NULL, failure);
+    if (!error)
+        error = monitor_ledger_forget_departed(ledger, failure);
     if (!error && ledger->config.retention_ms > 0)
         error = tables_prune(ledger->database, ledger->now_ms - ledger->config.retention_ms, more,
                              failure);
     return monitor_ledger_end(ledger, error, failure);
+}
+
+static int64_t forget_every_ms(const struct monitor_ledger *ledger) {
+    return ledger->config.forget_ms ? ledger->config.forget_ms : PRUNE_MS;
 }
 
 static void forget(struct monitor_ledger *ledger) {
@@ -295,7 +301,7 @@ static void forget(struct monitor_ledger *ledger) {
         ledger->is_failing || ledger->results ? ERROR_NONE : prune(ledger, &more, &failure);
     if (error)
         note_trouble(ledger, &failure);
-    ledger->prune_ms = monotonic_ms() + (more && !error ? 0 : PRUNE_MS);
+    ledger->prune_ms = monotonic_ms() + (more && !error ? 0 : forget_every_ms(ledger));
 }
 
 static void look_at_agents(struct monitor_ledger *ledger) {
@@ -433,7 +439,7 @@ enum error monitor_ledger_open(struct monitor_ledger **out, const struct ledger_
     ledger->config.threshold_days = ledger->threshold_days;
     ledger->config.channels = ledger->channels;
     ledger->started_ms = monotonic_ms();
-    ledger->prune_ms = ledger->started_ms + PRUNE_MS;
+    ledger->prune_ms = ledger->started_ms + forget_every_ms(ledger);
     ledger->agents_ms = ledger->started_ms + AGENTS_MS;
     ledger->batch = calloc(LEDGER_BATCH, sizeof ledger->batch[0]);
     error = !ledger->batch || !arena_init(&ledger->memory, MEMORY_BYTES)

@@ -46,7 +46,9 @@ struct ledger_config {
     uint8_t failures; /* in a row until an endpoint is unreachable; 0: ALERT_FAILURES */
     const struct ledger_channel *channels;
     uint32_t channel_count;
+    int64_t interval_ms; /* between two probes of targets that have none of their own; 0: an hour */
     int64_t retention_ms; /* of history, resolved alerts, delivered notices, audit; 0: for ever */
+    uint32_t forget_ms;   /* between two looks for what is to be forgotten; 0: a minute */
     uint32_t retry_ms;    /* what fails is tried again after so long, then twice as long, up to a
                              minute; 0: a second */
     bool keeps_reports;   /* results of this machine go to monitor_reports too, for agent.h */

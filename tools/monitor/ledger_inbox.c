@@ -172,6 +172,7 @@ static enum error configure(struct ledger_write *write, void *context, struct fa
     ledger->config.threshold_count = config->threshold_count;
     ledger->config.channel_count = config->channel_count;
     ledger->config.failures = config->failures ? config->failures : ALERT_FAILURES;
+    ledger->config.interval_ms = config->interval_ms;
     ledger->config.retention_ms = config->retention_ms;
     return ERROR_NONE;
 }

@@ -143,6 +143,11 @@ void monitor_ledger_answer(struct monitor_ledger *ledger, struct call_message *c
 /* The first `count` results are done with. */
 void monitor_ledger_settle(struct monitor_ledger *ledger, uint32_t count);
 
+/* --- ledger_departed.c --- */
+
+/* Within a transaction. */
+enum error monitor_ledger_forget_departed(struct monitor_ledger *ledger, struct failure *failure);
+
 /* --- ledger_results.c --- */
 
 /* What is known of an endpoint, and what a result makes of it. */
@@ -161,6 +166,10 @@ struct ledger_row {
     struct alert_sight sight;
     enum status status;
 };
+
+/* Within a transaction: the row of monitor_summary anew, from the worst of the target's results. */
+enum error monitor_ledger_summarize(struct monitor_ledger *ledger, int64_t target,
+                                    int64_t checked_ms, struct failure *failure);
 
 /* Within a transaction: takes in `count` results of `ledger->batch`, whose first four members are
  * set, no two of the same endpoint. */

@@ -375,8 +375,8 @@ static enum error step(struct monitor_ledger *ledger, struct ledger_row *row, bo
     "target, status, outcome, stage, error, days_left, not_after, fingerprint, subject, issuer"
 
 /* The worst endpoint; of equal ones that which ends first. */
-static enum error summarize(struct monitor_ledger *ledger, const struct ledger_row *row,
-                            struct failure *failure) {
+enum error monitor_ledger_summarize(struct monitor_ledger *ledger, int64_t target,
+                                    int64_t checked_ms, struct failure *failure) {
     static const struct sql_statement
         seen = {.types = "ii",
                 .text = "INSERT INTO monitor_summary (target, status, outcome, stage, error,"
@@ -401,7 +401,7 @@ static enum error summarize(struct monitor_ledger *ledger, const struct ledger_r
                      " issuer = excluded.issuer, endpoints = excluded.endpoints,"
                      " endpoint = excluded.endpoint, agent = excluded.agent,"
                      " last_ok = excluded.last_ok"};
-    const struct sql_value values[] = {sql_integer(row->target), sql_integer(row->sight.time_ms)};
+    const struct sql_value values[] = {sql_integer(target), sql_integer(checked_ms)};
     enum error error = database_run(ledger->database, &seen, values, NULL, failure);
 
     return error ? error : database_run(ledger->database, &worst, values, NULL, failure);
@@ -433,7 +433,7 @@ static enum error summarize_all(struct monitor_ledger *ledger, uint32_t count,
             row->target == last)
             continue;
         last = row->target;
-        error = summarize(ledger, row, failure);
+        error = monitor_ledger_summarize(ledger, row->target, row->sight.time_ms, failure);
     }
     return error;
 }

@@ -145,6 +145,7 @@ static struct ledger_config ledger_config(struct daemon *daemon) {
         .failures = (uint8_t)settings->failures,
         .channels = daemon->channels->subscriptions,
         .channel_count = daemon->channels->count,
+        .interval_ms = (int64_t)settings->scan_interval_ms,
         .retention_ms = (int64_t)settings->retention_ms,
         .keeps_reports = daemon->first->api_endpoint != NULL,
         .on_notice = on_notice,

@@ -36,6 +36,7 @@ static inline struct ledger_config usual_config(void) {
                                   .threshold_count = ARRAY(usual_days),
                                   .channels = usual_channels,
                                   .channel_count = ARRAY(usual_channels),
+                                  .forget_ms = 20,
                                   .on_trouble = on_trouble};
 }
 

@@ -68,6 +68,39 @@ static void test_same_tables(void **state) {
     assert_int_equal(statistics.records_stored, 2);
 }
 
+static enum error age(struct ledger_write *write, void *context, struct failure *failure) {
+    static const struct sql_statement statement = {
+        .types = "i",
+        .text = "UPDATE monitor_results SET last_check = last_check - $1"
+                " WHERE endpoint = '192.0.2.2'"};
+    const struct sql_value by = sql_integer(*(const int64_t *)context);
+    return database_run(write->database, &statement, &by, NULL, failure);
+}
+
+/* A name has lost an address: what was wrong there does not stay for ever. */
+static void test_departed(void **state) {
+    (void)state;
+    int64_t target = add_target("www.example.org", false), hours = INT64_C(2) * 3600 * 1000,
+            minutes = INT64_C(20) * 60 * 1000;
+
+    give_record(target, "192.0.2.1", "", make_record("www.example.org", 1, 60));
+    give_record(target, "192.0.2.2", "", make_record("www.example.org", 2, 0.5));
+    flush();
+    assert_int_equal(count("SELECT status FROM monitor_summary"), STATUS_CRITICAL);
+    OK(monitor_ledger_call(ledger, age, &hours, NULL)); /* two intervals; the margin is left */
+    usleep(100 * 1000);
+    assert_int_equal(count("SELECT count(*) FROM monitor_results"), 2);
+    OK(monitor_ledger_call(ledger, age, &minutes, NULL));
+    for (int i = 0; i < 10000 && count("SELECT count(*) FROM monitor_results") == 2; i++)
+        usleep(1000);
+    assert_int_equal(count("SELECT count(*) FROM monitor_results"), 1);
+    assert_int_equal(count("SELECT count(*) FROM monitor_records"), 1);
+    assert_int_equal(count("SELECT status FROM monitor_summary"), STATUS_OK);
+    assert_int_equal(count("SELECT endpoints FROM monitor_summary"), 1);
+    assert_int_equal(count("SELECT count(*) FROM monitor_alerts WHERE resolved_at IS NULL"), 0);
+    assert_int_equal(count("SELECT count(*) FROM monitor_alerts"), 1);
+}
+
 static void test_restart(void **state) {
     (void)state;
     int64_t target = add_target("www.example.org", false);
@@ -484,11 +517,12 @@ static void test_lost_state(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        TEST(test_crossing), TEST(test_same_tables),   TEST(test_restart),
-        TEST(test_killed),   TEST(test_failed_call),   TEST(test_targets),
-        TEST(test_deleted),  TEST(test_acknowledged),  TEST(test_muted),
-        TEST(test_agents),   TEST(test_block),         TEST(test_raised),
-        TEST(test_many),     TEST(test_hostile_texts), TEST(test_lost_state),
+        TEST(test_crossing),   TEST(test_same_tables), TEST(test_departed),
+        TEST(test_restart),    TEST(test_killed),      TEST(test_failed_call),
+        TEST(test_targets),    TEST(test_deleted),     TEST(test_acknowledged),
+        TEST(test_muted),      TEST(test_agents),      TEST(test_block),
+        TEST(test_raised),     TEST(test_many),        TEST(test_hostile_texts),
+        TEST(test_lost_state),
     };
     if (argc == 4)
         run_child(argv[1], argv[2], argv[3][0] != '\0');
