@@ -64,9 +64,12 @@ static const struct sql_statement LIST = {
 static const struct sql_statement ONE = {.types = "i",
                                          .text = "SELECT " COLUMNS " WHERE t.key = $1"};
 
+/* Each part from an index alone; a join would look at every row. Targets without a summary are
+ * unknown. */
 static const struct sql_statement COUNTS = {
-    .text = "SELECT COALESCE(s.status, 0), COUNT(*) FROM monitor_targets t"
-            " LEFT JOIN monitor_summary s ON s.target = t.key GROUP BY COALESCE(s.status, 0)"};
+    .text = "SELECT status, COUNT(*) FROM monitor_summary GROUP BY status UNION ALL"
+            " SELECT 0, (SELECT COUNT(*) FROM monitor_targets)"
+            " - (SELECT COUNT(*) FROM monitor_summary)"};
 
 /* What a statement's rows are written with. */
 struct listing {
