@@ -181,7 +181,7 @@ static void test_digest(void **state) {
 
     (void)state;
     assert_lines(&mail);
-    assert_string_equal(mail.ptr, again.ptr);
+    assert_string_equal((const char *)mail.ptr, (const char *)again.ptr);
     char *id = header(&mail, "Message-ID"), *single = header(&one, "Message-ID");
     assert_string_equal(single, "<evt_1@monitor.example.org>");
     assert_int_equal(strlen(id), strlen("<@monitor.example.org>") + 32);
@@ -201,11 +201,12 @@ static void test_digest(void **state) {
             buffer_add_byte(&text, (uint8_t)*c);
     }
     buffer_add_byte(&text, 0);
-    assert_string_equal(text.ptr, "[warning] first = one\n\n"
-                                  "A long text: na\u00efve, with a blank at its end \n\n"
-                                  "tls_expiry, 2026-11-21T02:56:42Z\n"
-                                  "\n----\n\n[warning] second\n\n"
-                                  "tls_expiry, 2026-11-21T02:56:42Z\n");
+    assert_string_equal((const char *)text.ptr,
+                        "[warning] first = one\n\n"
+                        "A long text: na\u00efve, with a blank at its end \n\n"
+                        "tls_expiry, 2026-11-21T02:56:42Z\n"
+                        "\n----\n\n[warning] second\n\n"
+                        "tls_expiry, 2026-11-21T02:56:42Z\n");
     free(id);
     free(single);
     free(subject);

@@ -154,7 +154,7 @@ static void assert_there_and_back(bool has_certificate) {
     assert_int_equal(report.items[0].target.source, TARGET_FROM_AGENT);
     assert_false(report.items[0].target.enabled);
     struct buffer after = words_of(report.items[0].record);
-    assert_string_equal(after.ptr, before.ptr);
+    assert_string_equal((const char *)after.ptr, (const char *)before.ptr);
     report_deinit(&report);
     buffer_deinit(&after);
     buffer_deinit(&before);
