@@ -261,14 +261,12 @@ static void *pem_pointer(const char *text) {
     return both.pointer;
 }
 
-static struct MHD_Daemon *listen_at(struct listener *listener, const struct sockaddr *address) {
+static struct MHD_Daemon *listen_on(struct listener *listener, int fd) {
     const struct listener_config *config = &listener->config;
     struct MHD_OptionItem options[OPTIONS_MAX];
     unsigned flags = MHD_USE_EPOLL | config->flags; /* and no thread of its own */
     int count = 0;
 
-    if (address->sa_family == AF_INET6)
-        flags |= MHD_USE_IPv6;
     if (config->certificate) {
         flags |= MHD_USE_TLS;
         options[count++] =
@@ -276,12 +274,9 @@ static struct MHD_Daemon *listen_at(struct listener *listener, const struct sock
         options[count++] =
             (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, pem_pointer(config->key)};
     }
-    if (config->socket)
-        options[count++] = (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, config->socket, NULL};
     options[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    errno = 0;
     return MHD_start_daemon(flags, 0, NULL, NULL, config->handle, config->owner,
-                            MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_CONNECTION_LIMIT,
+                            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
                             (unsigned)config->connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                             config->memory_max, MHD_OPTION_NOTIFY_CONNECTION, note_client, listener,
                             MHD_OPTION_NOTIFY_COMPLETED, config->completed, config->owner,
@@ -289,28 +284,38 @@ static struct MHD_Daemon *listen_at(struct listener *listener, const struct sock
                             MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
+static uint16_t port_of(int fd) {
+    struct sockaddr_storage bound;
+    socklen_t len = sizeof bound;
+
+    if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0)
+        return 0;
+    return ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                             : ((struct sockaddr_in *)&bound)->sin_port);
+}
+
+/* The socket is always ours: what the library says when it cannot bind one differs with its
+ * version. From its start on it is the library's, also when that fails. */
 static enum error open_socket(struct listener *listener, struct failure *failure) {
     const char *where = listener->config.address;
-    struct addrinfo *addresses = NULL;
+    int fd = listener->config.socket;
+    enum error error = fd ? ERROR_NONE : listener_bind(where, &fd, failure);
 
-    enum error error = resolve(where, &addresses, failure);
     if (error)
         return error;
-    listener->daemon = listen_at(listener, choose(addresses));
-    error = errno ? (enum error)errno : ERROR_INTERNAL;
-    freeaddrinfo(addresses);
-    if (!listener->daemon && listener->config.certificate && error == ERROR_INTERNAL)
+    listener->port = port_of(fd);
+    listener->daemon = listen_on(listener, fd);
+    if (!listener->daemon && listener->config.certificate)
         return failure_set(
             failure, ERROR_USAGE,
             "cannot listen on %.100s: the certificate and the key do not go together, "
             "or are not PEM",
             where);
     if (!listener->daemon)
-        return failure_set(failure, error, "cannot listen on %.100s: %s", where, error_text(error));
+        return failure_set(failure, ERROR_INTERNAL, "cannot listen on %.100s: %s", where,
+                           error_text(ERROR_INTERNAL));
     const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    listener->port = info ? info->port : 0;
-    info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+        MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     listener->events = info ? info->epoll_fd : -1;
     return ERROR_NONE;
 }
