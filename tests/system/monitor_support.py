@@ -83,20 +83,12 @@ def fingerprint(path):
 
 # --- TLS servers ---
 
-class TlsServer:
-    """On every address of 127.0.0.0/8, or on `addresses` of it: TLS at once, or after `dialogue`,
-    which gets the connection. `file` may be exchanged, for all or by name (SNI) in `by_name`, or
-    by the address that was asked in `by_address`."""
+class Server:
+    """Accepts on `listening` as long as the `with` block; serve(connection) has a thread each."""
 
-    def __init__(self, file, dialogue=None, address="0.0.0.0", port=0):
-        self.file, self.dialogue = file, dialogue
-        self.by_name, self.by_address = {}, {}
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind((address, port))
-        self.socket.listen(1024)
-        self.port = self.socket.getsockname()[1]
-        self.names = []  # that were asked for
+    def __init__(self, listening):
+        self.socket = listening
+        self.port = listening.getsockname()[1]
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
@@ -114,14 +106,26 @@ class TlsServer:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+
+class TlsServer(Server):
+    """On every address of 127.0.0.0/8, or on `addresses` of it: TLS at once, or after `dialogue`,
+    which gets the connection. `file` may be exchanged, for all or by name (SNI) in `by_name`, or
+    by the address that was asked in `by_address`."""
+
+    def __init__(self, file, dialogue=None, address="0.0.0.0", port=0):
+        self.file, self.dialogue = file, dialogue
+        self.by_name, self.by_address = {}, {}
+        self.names = []  # that were asked for
+        super().__init__(socket.create_server((address, port), backlog=1024))
 
     def _context(self, file):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context
 
-    def _serve(self, connection):
+    def serve(self, connection):
         def choose(tls, name, _context):
             self.names.append(name)
             if name in self.by_name:

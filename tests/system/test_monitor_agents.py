@@ -24,15 +24,15 @@ import time
 from cryptography.hazmat.primitives import hashes, serialization
 
 from certwatch_support import wait_until
-from monitor_support import (TOKEN, Authority, Monitor, TlsServer, certificate_of, fingerprint,
-                             once)
+from monitor_support import (TOKEN, Authority, Monitor, Server, TlsServer, certificate_of,
+                             fingerprint, once)
 from servers import free_port
 from support import check, finish, refusing_port
 
 
 # --- Mail ---
 
-class Mailbox:
+class Mailbox(Server):
     """SMTP (RFC 5321) on loopback: keeps (recipient, message) of what it took. `replies`: what
     RCPT says to a recipient, taken from a list as long as there is one. With `password` it wants a
     login first, with `certificate` it offers STARTTLS (RFC 3207), and counts who takes it."""
@@ -41,32 +41,13 @@ class Mailbox:
         self.replies, self.password = replies or {}, password
         self.certificate, self.secured = certificate, 0
         self.taken, self.envelopes, self.raw = [], [], []
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        self.thread.join()
-
-    def _run(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+        super().__init__(socket.create_server(("127.0.0.1", 0)))
 
     def _answer(self, recipient):
         left = self.replies.get(recipient, [])
         return left.pop(0) if left else "250 fine"
 
-    def _talk(self, connection):
+    def serve(self, connection):
         with connection:
             connection.sendall(b"220 mail.test ESMTP\r\n")
             if not self._converse(connection, self.certificate):

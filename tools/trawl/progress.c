@@ -118,12 +118,7 @@ static const char *finding_at(int i) {
     return finding_name((enum finding)i);
 }
 
-struct number {
-    const char *name;
-    uint64_t value;
-};
-
-static void add_group(struct buffer *out, const char *name, const struct number *numbers,
+static void add_group(struct buffer *out, const char *name, const struct stats_number *numbers,
                       size_t count) {
     buffer_add_format(out, ",\n  \"%s\": {", name);
     for (size_t i = 0; i < count; i++)
@@ -133,7 +128,7 @@ static void add_group(struct buffer *out, const char *name, const struct number 
 }
 
 static void add_trust(struct buffer *out, const struct trust_statistics *trust) {
-    const struct number numbers[] = {
+    const struct stats_number numbers[] = {
         {"checks", trust->checks},
         {"verdicts_remembered", trust->verdicts_remembered},
         {"certificates_parsed", trust->certificates_parsed},
@@ -147,7 +142,7 @@ static void add_trust(struct buffer *out, const struct trust_statistics *trust) 
 }
 
 static void add_fetched(struct buffer *out, const struct fetcher_statistics *fetched) {
-    const struct number numbers[] = {
+    const struct stats_number numbers[] = {
         {"questions", fetched->questions}, {"remembered", fetched->remembered},
         {"requests", fetched->requests},   {"failures", fetched->failures},
         {"bytes", fetched->bytes},         {"memory_bytes", fetched->memory_bytes},
@@ -158,10 +153,7 @@ static void add_fetched(struct buffer *out, const struct fetcher_statistics *fet
 
 static void stats_text(const struct sweep_result *result, struct buffer *out) {
     const struct prober_statistics *probe = &result->statistics.probe;
-    const struct {
-        const char *name;
-        uint64_t value;
-    } numbers[] = {
+    const struct stats_number numbers[] = {
         {"targets", probe->started},
         {"records", probe->finished},
         {"further_records", probe->further},
@@ -179,18 +171,13 @@ static void stats_text(const struct sweep_result *result, struct buffer *out) {
         {"held", probe->held},
     };
 
-    buffer_add_format(out, "{\n  \"seconds\": %.3f", result->seconds);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        buffer_add_format(out, ",\n  \"%s\": %llu", numbers[i].name,
-                          (unsigned long long)numbers[i].value);
+    stats_file_begin(out, result->seconds, numbers, sizeof numbers / sizeof numbers[0]);
     add_counts(out, "outcomes", probe->outcomes, OUTCOME_COUNT, outcome_at);
     add_counts(out, "statuses", probe->statuses, STATUS_COUNT, status_at);
     add_counts(out, "findings", probe->findings, FINDING_COUNT, finding_at);
     add_trust(out, &probe->trust);
     add_fetched(out, &result->fetched);
-    buffer_add_text(out, ",\n  \"outputs\": ");
-    buffer_add_slice(out, buffer_slice(&result->outputs_stats));
-    buffer_add_text(out, "\n}\n");
+    stats_file_end(out, buffer_slice(&result->outputs_stats));
 }
 
 enum error progress_write_stats(const struct sweep_result *result, const char *path,

@@ -4,6 +4,20 @@
 #include <stdio.h>
 #include <unistd.h>
 
+void stats_file_begin(struct buffer *out, double seconds, const struct stats_number *numbers,
+                      size_t count) {
+    buffer_add_format(out, "{\n  \"seconds\": %.3f", seconds);
+    for (size_t i = 0; i < count; i++)
+        buffer_add_format(out, ",\n  \"%s\": %llu", numbers[i].name,
+                          (unsigned long long)numbers[i].value);
+}
+
+void stats_file_end(struct buffer *out, struct slice outputs) {
+    buffer_add_text(out, ",\n  \"outputs\": ");
+    buffer_add_slice(out, outputs);
+    buffer_add_text(out, "\n}\n");
+}
+
 enum error stats_file_write(const char *path, struct slice text, struct failure *failure) {
     char partial[4096];
 

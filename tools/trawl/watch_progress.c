@@ -69,10 +69,7 @@ void watch_summary(const struct watch_result *result) {
 }
 
 static void stats_text(const struct watch_result *result, struct buffer *out) {
-    const struct {
-        const char *name;
-        uint64_t value;
-    } numbers[] = {
+    const struct stats_number numbers[] = {
         {"entries", result->committed},
         {"certificates", result->decoded.certificates},
         {"precertificates", result->decoded.precertificates},
@@ -94,18 +91,14 @@ static void stats_text(const struct watch_result *result, struct buffer *out) {
         {"untold", result->ledger.untold},
     };
 
-    buffer_add_format(out, "{\n  \"seconds\": %.3f", result->seconds);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        buffer_add_format(out, ",\n  \"%s\": %llu", numbers[i].name,
-                          (unsigned long long)numbers[i].value);
+    stats_file_begin(out, result->seconds, numbers, sizeof numbers / sizeof numbers[0]);
     buffer_add_text(out, ",\n  \"verdicts\": {");
     for (int i = CT_VERDICT_INFO; i < CT_VERDICTS; i++)
         buffer_add_format(out, "%s\"%s\": %llu", i > CT_VERDICT_INFO ? ", " : "",
                           ct_verdict_name((enum ct_verdict)i),
                           (unsigned long long)result->ledger.verdicts[i]);
-    buffer_add_text(out, "},\n  \"outputs\": ");
-    buffer_add_slice(out, buffer_slice(&result->outputs_stats));
-    buffer_add_text(out, "\n}\n");
+    buffer_add_text(out, "}");
+    stats_file_end(out, buffer_slice(&result->outputs_stats));
 }
 
 enum error watch_write_stats(const struct watch_result *result, const char *path,
