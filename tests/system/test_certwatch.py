@@ -258,6 +258,8 @@ def check_reload(site):
     with Watch(site) as watch:
         check("public.intent_current has no name to watch yet" in watch.said(), watch.said())
         site.feed.send(before)
+        received = 'certwatch_ct_messages_total{type="certificate_update"}'
+        wait_until("it has come", lambda: watch.metrics()[received] == 1)
         site.run("INSERT INTO public.intent_current VALUES ('example.org')")
         wait_until("the new list", lambda: watch.metrics()["certwatch_watch_entries"] == 1)
         site.feed.send(after)
