@@ -343,6 +343,10 @@ static enum error run(struct sweep *sweep, struct failure *failure) {
     console_clear(&sweep->console);
     sweep->result->seconds = (double)(clock_monotonic_ns() - started_ns) / 1e9;
     sigaddset(&before, SIGUSR1); /* one that came late would end the program */
+    if (sweep->result->interrupted) { /* so would another, before it has said how it ended */
+        sigaddset(&before, SIGINT);
+        sigaddset(&before, SIGTERM);
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
