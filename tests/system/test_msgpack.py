@@ -434,6 +434,9 @@ def check_lies(folder, port):
     """Who acknowledges more than it got, or talks nonsense, is thrown out; the next gets all."""
     path, output = os.path.join(folder, "i.sock"), os.path.join(folder, "i.msgpack")
     sweep = Sweep(block(100), "-p", port, "-o", output, "-o", f"msgpack+unix://{path}#listen,ack")
+    while (not os.path.exists(output) or len(whole_records(pathlib.Path(output).read_bytes())) < 100) \
+            and sweep.process.poll() is None:
+        time.sleep(0.005)
     for word in (b"\xcf" + b"\xff" * 8, b"\xa3yes", b"\xff", b"\xc1", b"\x32\x31"):
         liar = connect(path)
         begin = read_some(liar, 10)
@@ -456,9 +459,7 @@ def check_lies(folder, port):
     check(honest.recv(1) == b"", "lies: more came")
     honest.close()
     sweep.end()
-    # Each output takes from the workers in its own order.
-    check(sorted(map(str, whole_records(data))) == sorted(map(str, whole_records(wanted))),
-          "lies: the honest reader's records")
+    check(wanted.endswith(data) and data, "lies: the honest reader's records")
     # Trouble is not told again soon after other trouble.
     check(f"acknowledged {2 ** 64 - 1} of " in sweep.said or "no reader is there" in sweep.said,
           "lies:", sweep.said)
