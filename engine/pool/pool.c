@@ -60,14 +60,18 @@ static enum error open_workers(struct pool *pool, const struct pool_config *conf
     return ERROR_NONE;
 }
 
-/* Hashes that no outlet writes need not be made. Who observes records sees all of them. */
+/* Hashes that no outlet writes or chooses by need not be made. Who observes records sees all of
+ * them. */
 static uint32_t unseen_parts(const struct pool_config *config) {
     uint32_t seen = config->probe.all_addresses ? PART_FINGERPRINT_SHA256 : 0; /* are compared */
 
     if (config->observer.see)
         return 0;
-    for (uint32_t i = 0; i < config->outlet_count; i++)
-        seen |= encoding_parts(config->outlets[i].encoding);
+    for (uint32_t i = 0; i < config->outlet_count; i++) {
+        const struct pool_outlet *outlet = &config->outlets[i];
+        seen |= encoding_parts(outlet->encoding);
+        seen |= outlet->filter ? filter_parts(outlet->filter) : 0;
+    }
     return PART_HASHES & ~seen;
 }
 

@@ -114,6 +114,7 @@ def check_farm(tools, folder):
         sweep.end()
         for thread in threads:
             thread.join()
+        check_chosen_by_hash(folder, farm, paths["a.jsonl"])
     outputs = dict(outputs)
     wanted = pathlib.Path(paths["a.jsonl"]).read_bytes()
     check(len(wanted.splitlines()) == len(farm.endpoints), "farm: lines", len(wanted.splitlines()))
@@ -183,6 +184,18 @@ def check_filters(folder, path, wanted):
         result = run("scan", "127.0.0.1", "-o", f"null#only={only}")
         check(result.returncode == 2 and words in result.stderr, "filters:", only,
               result.returncode, result.stderr)
+
+
+def check_chosen_by_hash(folder, farm, path):
+    """A filter sees what no output writes."""
+    record = next(r for r in records_in(path) if r.get("certificate"))
+    chosen = os.path.join(folder, "chosen.jsonl")
+    for name in ("spki_sha256", "tbs_sha256", "fingerprint_sha1"):
+        only = f"certificate.{name}:{record['certificate'][name]}"
+        result = run("scan", f"{record['host']}@{record['ip']}:{record['port']}", "--ca-file",
+                     farm.root, "-q", "--fields", "host", "-o", f"{chosen}#only={only}")
+        check(result.returncode == 0 and records_in(chosen) == [{"host": record["host"]}],
+              "filters:", only, result.stderr, pathlib.Path(chosen).read_text())
 
 
 # --- decode ---
