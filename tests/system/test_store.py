@@ -308,6 +308,9 @@ def test_query_usage(site):
         check(done.returncode == 2 and done.stderr.startswith("trawl: ") and
               done.stderr.count("\n") == 1, words, done.returncode, done.stderr)
     check(not pathlib.Path(site.folder, "nowhere.db").exists(), "query made a file")
+    bare = {name: value for name, value in os.environ.items() if name != "TRAWL_STORE"}
+    done = run("query", "hosts", cwd=site.folder, env=bare)
+    check(done.returncode == 2 and "--store names a store" in done.stderr, done.stderr)
     table = run("query", "hosts", "--table", env={**os.environ, "TRAWL_STORE": str(store.path)})
     check(table.returncode == 0 and table.stdout.split("\n")[0].split()[:2] == ["HOST", "PORT"] and
           "127.0.0.1" in table.stdout, table.stdout, table.stderr)

@@ -126,11 +126,18 @@ static const struct query *find_query(const struct option_list *given, struct fa
     return NULL;
 }
 
-static char *store_url(const struct query_settings *settings) {
+/* NULL when none was named. */
+static const char *named_store(const struct query_settings *settings) {
     const char *store = settings->store ? settings->store : getenv("TRAWL_STORE");
+
+    return store && store[0] ? store : NULL;
+}
+
+static char *store_url(const struct query_settings *settings) {
+    const char *store = named_store(settings);
     char *url = NULL;
 
-    if (!store || !store[0])
+    if (!store)
         store = "trawl.db";
     if (asprintf(&url, "%s%s", database_takes(slice_of(store)) ? "" : "sqlite:", store) < 0)
         return NULL;
@@ -168,6 +175,13 @@ static enum error open_database(struct database **out, const struct query_settin
         return failure_set(failure, ERROR_MEMORY, "no memory for a query");
     enum error error = database_open(out, &config, failure);
     free(url);
+    if (error && !named_store(settings)) {
+        struct failure why = *failure;
+        return failure_set(failure, error,
+                           "%.300s; --store names a store, and `trawl scan ... -o sqlite:trawl.db` "
+                           "makes this one",
+                           why.text);
+    }
     return error ? error : migrations_check(*out, &store_schema, failure);
 }
 
