@@ -60,8 +60,8 @@ def test_dead_targets_together(site):
             equal((row["status"], row["days_left"], row["expires_at"]), ("error", None, None), row)
             check(row["tls_error"] and not row["dns_error"] and row["last_check"], row)
         monitor.scan()
-        alerts = monitor.alerts(event="tls_unreachable", limit=1000)
-        equal(len(alerts), DEAD, "alerts")
+        wait_until("an alert each", lambda: len(
+            monitor.alerts(event="tls_unreachable", limit=1000)) >= DEAD)
         monitor.scan()
         equal(len(monitor.alerts(event="tls_unreachable", limit=1000)), DEAD, "alerts")
 
