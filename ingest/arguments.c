@@ -45,6 +45,10 @@ static uint64_t argument_total(const struct source *source) {
     return spec_total(&((const struct argument_source *)source)->spec);
 }
 
+static const struct spec *argument_spec(const struct source *source) {
+    return &((const struct argument_source *)source)->spec;
+}
+
 const struct source_kind source_file = {
     .name = "file",
     .summary = "certificates in a file or folder: PEM, DER, PKCS#12",
@@ -64,6 +68,7 @@ const struct source_kind source_block = {
     .open = argument_open,
     .next = argument_next,
     .skip = argument_skip,
+    .spec = argument_spec,
     .total = argument_total,
 };
 
@@ -76,5 +81,6 @@ const struct source_kind source_target = {
     .open = argument_open,
     .next = argument_next,
     .skip = argument_skip,
+    .spec = argument_spec,
     .total = argument_total,
 };

@@ -48,5 +48,6 @@ const struct source_kind source_list = {
     .open = list_open,
     .next = reader_next,
     .skip = reader_skip,
+    .spec = reader_spec,
     .close = list_close,
 };

@@ -13,8 +13,12 @@ static int tls_by_name(struct slice name, uint16_t *default_port) {
     return 0;
 }
 
-const struct protocol_lookup protocol_lookup_tls = {tls_by_name, NULL};
-const struct protocol_lookup protocol_lookup_all = {dialogue_by_name, dialogue_by_port};
+static const char *name_of(uint8_t protocol) {
+    return dialogues[protocol]->name;
+}
+
+const struct protocol_lookup protocol_lookup_tls = {tls_by_name, NULL, name_of};
+const struct protocol_lookup protocol_lookup_all = {dialogue_by_name, dialogue_by_port, name_of};
 
 /* One bit for each protocol and port. */
 enum { SEEN_BYTES = 256 * 65536 / 8 };

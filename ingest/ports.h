@@ -12,6 +12,8 @@ struct protocol_lookup {
     int (*by_name)(struct slice name, uint16_t *default_port);
     /* The protocol that usually listens on a port; NULL where every port means plain TLS. */
     uint8_t (*by_port)(uint16_t port);
+    /* The name of a protocol, for target_write; NULL where nothing is written. */
+    const char *(*name_of)(uint8_t protocol);
 };
 
 /* The table that knows plain TLS and nothing else ("tls", index 0, port 443), and that of

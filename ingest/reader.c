@@ -7,10 +7,13 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum error reader_init(struct reader *reader, int fd, struct slice name, struct failure *failure) {
+    struct stat status;
     reader->fd = fd;
+    reader->source.waits = fstat(fd, &status) < 0 || !S_ISREG(status.st_mode);
     quote_bare(reader->name, sizeof reader->name, name);
     if (!input_init(&reader->input))
         return failure_set(failure, ERROR_MEMORY, "no memory to read %s", reader->name);
@@ -163,4 +166,8 @@ enum source_result reader_next(struct source *source, struct target *target,
 
 uint64_t reader_skip(struct source *source, uint64_t targets) {
     return spec_skip(&((struct reader *)source)->spec, targets);
+}
+
+const struct spec *reader_spec(const struct source *source) {
+    return &((const struct reader *)source)->spec;
 }

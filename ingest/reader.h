@@ -21,14 +21,15 @@ struct reader {
     struct spec spec; /* what the last row asked for */
 };
 
-/* Sets everything but `source`; `name` may be untrusted. */
+/* Sets everything but `source`, of which it sets `waits`; `name` may be untrusted. */
 enum error reader_init(struct reader *reader, int fd, struct slice name, struct failure *failure)
     __attribute__((warn_unused_result));
 void reader_deinit(struct reader *reader);
 
-/* next and skip of a source_kind whose source begins with a struct reader. */
+/* next, skip and spec of a source_kind whose source begins with a struct reader. */
 enum source_result reader_next(struct source *source, struct target *target,
                                struct failure *failure);
 uint64_t reader_skip(struct source *source, uint64_t targets);
+const struct spec *reader_spec(const struct source *source);
 
 #endif

@@ -17,7 +17,7 @@ enum source_result {
     SOURCE_BAD_LINE, /* no target: `failure` says `file:line: reason: "text"`; go on calling */
     SOURCE_END,      /* nothing more will come */
     SOURCE_FAILED,   /* cannot go on: `failure` says why (read error, broken JSON or XML) */
-    SOURCE_STOPPED,  /* stop_fd became readable while it waited */
+    SOURCE_STOPPED,  /* stop_fd became readable while it waited; calling again goes on waiting */
 };
 
 /* Opens the roots that a target names (its ca_file): on the thread that pulls the source. */
@@ -44,6 +44,7 @@ struct source_context {
 extern const char *const source_formats[];
 
 struct source;
+struct spec; /* spec.h */
 
 struct source_kind {
     const char *name;    /* "list" */
@@ -61,6 +62,9 @@ struct source_kind {
                                struct failure *failure);
     /* As source_skip; NULL when nothing can be left out in constant time. */
     uint64_t (*skip)(struct source *source, uint64_t targets);
+    /* What the last target is one of (its `next` says which: one more than its number); NULL when
+     * that is not kept. */
+    const struct spec *(*spec)(const struct source *source);
     /* Called also when open failed. NULL when there is nothing to close. */
     void (*close)(struct source *source);
     /* How many targets it will give in all, UINT64_MAX when there are more. NULL when that cannot
@@ -72,6 +76,7 @@ struct source {
     const struct source_kind *kind;
     const struct source_context *context;
     struct slice file; /* of SOURCE_FILE: no NUL in it, at most LIMIT_PATH_BYTES */
+    bool waits;        /* what comes may take its time: a pipe, a terminal */
 };
 
 /* NULL-terminated, in the order in which they are asked. */

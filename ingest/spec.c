@@ -45,6 +45,27 @@ void spec_begin(struct spec *spec, const struct source_context *context) {
     }
 }
 
+static void write_block(const struct cidr_block *block, struct buffer *out) {
+    struct address last = cidr_address(block, block->last_offset);
+    char text[2][ADDRESS_TEXT_MAX];
+
+    address_format(&block->first, text[0]);
+    address_format(&last, text[1]);
+    buffer_add_format(out, "%s-%s", text[0], text[1]);
+}
+
+bool spec_write(const struct spec *spec, const struct source_context *context, struct buffer *out) {
+    const struct target *shared = &spec->target;
+
+    if (spec->file.len || (spec->is_block && (shared->port || shared->name_len)))
+        return false;
+    if (spec->is_block)
+        write_block(&spec->block, out);
+    else
+        target_write(shared, context->protocols, out);
+    return true;
+}
+
 bool spec_next(struct spec *spec, struct target *target) {
     if (spec->next == spec->count)
         return false;

@@ -7,6 +7,7 @@
 #ifndef INGEST_SPEC_H
 #define INGEST_SPEC_H
 
+#include "engine/base/buffer.h"
 #include "engine/base/cidr.h"
 #include "ingest/permutation.h"
 #include "ingest/source.h"
@@ -34,6 +35,11 @@ void spec_begin(struct spec *spec, const struct source_context *context);
 enum error spec_read_file(struct spec *spec, const struct source_context *context,
                           struct slice path, struct failure *failure)
     __attribute__((warn_unused_result));
+
+/* Appends the text that spec_read and spec_begin read as this spec, with a context that has the
+ * same ports and seed. False when there is none: for files, and for blocks with a name, a port or a
+ * protocol; the targets of these have one each (target_write). */
+bool spec_write(const struct spec *spec, const struct source_context *context, struct buffer *out);
 
 /* The next target; false when there is none left. */
 bool spec_next(struct spec *spec, struct target *target);

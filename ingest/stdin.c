@@ -26,5 +26,6 @@ const struct source_kind source_stdin = {
     .open = stdin_open,
     .next = reader_next,
     .skip = reader_skip,
+    .spec = reader_spec,
     .close = stdin_close,
 };

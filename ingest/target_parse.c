@@ -1,5 +1,6 @@
 #include "ingest/target_parse.h"
 
+#include "engine/base/cidr.h"
 #include "engine/base/quote.h"
 
 #include <idn2.h>
@@ -221,4 +222,24 @@ enum error target_parse(struct slice text, const struct protocol_lookup *protoco
     if (out->port)
         out->protocol = protocol_of_port(protocols, out->port);
     return error;
+}
+
+void target_write(const struct target *target, const struct protocol_lookup *protocols,
+                  struct buffer *out) {
+    bool has_address = target->address.family != ADDRESS_NONE;
+    bool bracketed = target->address.family == ADDRESS_V6;
+    char address[ADDRESS_TEXT_MAX];
+
+    /* "192.0.2.1-20:443" would be meant as a block; behind a protocol it is a name. */
+    bool is_odd = !has_address && cidr_is_block(target_name(target));
+    if (target->port && (is_odd || target->protocol != protocol_of_port(protocols, target->port)))
+        buffer_add_format(out, "%s://", protocols->name_of(target->protocol));
+    buffer_add_slice(out, target_name(target));
+    if (has_address) {
+        address_format(&target->address, address);
+        buffer_add_format(out, "%s%s%s%s", target->name_len ? "@" : "", bracketed ? "[" : "",
+                          address, bracketed ? "]" : "");
+    }
+    if (target->port)
+        buffer_add_format(out, ":%u", target->port);
 }

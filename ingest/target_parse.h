@@ -11,6 +11,7 @@
 #ifndef INGEST_TARGET_PARSE_H
 #define INGEST_TARGET_PARSE_H
 
+#include "engine/base/buffer.h"
 #include "engine/base/error.h"
 #include "engine/probe/target.h"
 #include "ingest/ports.h"
@@ -25,6 +26,11 @@ bool target_is_file(struct slice text, struct slice *path);
 enum error target_parse(struct slice text, const struct protocol_lookup *protocols,
                         struct target *out, struct failure *failure)
     __attribute__((warn_unused_result));
+
+/* Appends the text that target_parse, or spec_read, reads as this target, with the same
+ * `protocols`: its name, address, port and protocol. */
+void target_write(const struct target *target, const struct protocol_lookup *protocols,
+                  struct buffer *out);
 
 /* Sets the name alone, in the form described above. */
 enum error target_set_name(struct target *target, struct slice name, struct failure *failure)

@@ -10,11 +10,11 @@
  *     first ─▶ delivery ─▶ delivery ─▶ delivery     under way, in order
  *       └ done: so many of its records       └ at, offset: what is handed over next */
 #include "engine/base/clock.h"
+#include "engine/base/spec_options.h"
 #include "engine/record/msgpack_token.h"
 #include "sinks/msgpack_socket_acks.h"
 #include "sinks/msgpack_socket_link.h"
 #include "sinks/sink.h"
-#include "sinks/spec_options.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -8,10 +8,10 @@
  * the next begins with the first record that was not wholly handed to the kernel. What was handed
  * over and not read is lost with the reader: no acknowledgement comes back on such a stream. */
 #include "engine/base/clock.h"
+#include "engine/base/spec_options.h"
 #include "engine/record/msgpack_token.h"
 #include "sinks/msgpack_socket_link.h"
 #include "sinks/sink.h"
-#include "sinks/spec_options.h"
 
 #include <errno.h>
 #include <poll.h>

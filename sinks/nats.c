@@ -5,12 +5,13 @@
  *
  * A record counts as written when the stream has it, on as many servers as it is replicated to. */
 #include "engine/base/clock.h"
+#include "engine/base/spec_options.h"
+#include "engine/nats/login_options.h"
 #include "engine/nats/publisher.h"
 #include "engine/nats/stream.h"
 #include "engine/record/msgpack_token.h"
 #include "sinks/record_id.h"
 #include "sinks/sink.h"
-#include "sinks/spec_options.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -96,45 +97,7 @@ static const struct option_spec options[] = {
      .offset = FIELD(dedupe_ms),
      .minimum = 100,
      .maximum = UINT64_C(366) * 86400 * 1000},
-    {.name = "user",
-     .kind = OPTION_TEXT,
-     .argument = "NAME",
-     .summary = "to log in with; or TRAWL_NATS_USER",
-     .offset = FIELD(login.user)},
-    {.name = "password-file",
-     .kind = OPTION_TEXT,
-     .argument = "PATH",
-     .summary = "its first line is the password; or TRAWL_NATS_PASSWORD",
-     .offset = FIELD(login.password_file)},
-    {.name = "token-file",
-     .kind = OPTION_TEXT,
-     .argument = "PATH",
-     .summary = "its first line is a token to log in with; or TRAWL_NATS_TOKEN",
-     .offset = FIELD(login.token_file)},
-    {.name = "creds-file",
-     .kind = OPTION_TEXT,
-     .argument = "PATH",
-     .summary = "a JWT and its seed to log in with; or TRAWL_NATS_CREDS_FILE",
-     .offset = FIELD(login.creds_file)},
-    {.name = "tls",
-     .kind = OPTION_FLAG,
-     .summary = "as with nats+tls://",
-     .offset = FIELD(login.tls)},
-    {.name = "ca-file",
-     .kind = OPTION_TEXT,
-     .argument = "PATH",
-     .summary = "trust the roots of this PEM file instead of the system's",
-     .offset = FIELD(login.ca_file)},
-    {.name = "cert-file",
-     .kind = OPTION_TEXT,
-     .argument = "PATH",
-     .summary = "the client's own certificate and its chain, in PEM",
-     .offset = FIELD(login.cert_file)},
-    {.name = "key-file",
-     .kind = OPTION_TEXT,
-     .argument = "PATH",
-     .summary = "its key, in PEM",
-     .offset = FIELD(login.key_file)},
+    NATS_LOGIN_OPTIONS(struct settings),
     {.name = "window",
      .kind = OPTION_NUMBER,
      .argument = "N",

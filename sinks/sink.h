@@ -118,7 +118,7 @@ struct sink_kind {
     const char *name;                  /* "file" */
     const char *summary;               /* one line for `trawl list sinks` */
     const char *example;               /* "-o results.jsonl" */
-    const struct option_spec *options; /* behind # of a spec (spec_options.h); NULL for none */
+    const struct option_spec *options; /* behind # of a spec; NULL for none */
     size_t size;                       /* of struct sink and what this kind adds to it */
     /* At least once: what the other side cannot be given now is kept on disk, and offered again in
      * order (spooled.h). Its errors that may pass then hold nothing back; a delivery that is

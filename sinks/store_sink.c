@@ -5,10 +5,10 @@
  * database does not take as it is, is found by writing each batch alone, then each record of one
  * that fails, and refused; all else that is wrong holds back, and is tried again. */
 #include "engine/base/clock.h"
+#include "engine/base/spec_options.h"
 #include "engine/record/encoder.h"
 #include "engine/record/msgpack_token.h"
 #include "sinks/sink.h"
-#include "sinks/spec_options.h"
 #include "sinks/store/store.h"
 
 #include <stdlib.h>

@@ -8,9 +8,9 @@
 
 #include "engine/base/limits.h"
 #include "engine/base/quote.h"
+#include "engine/base/spec_options.h"
 #include "engine/http/client.h"
 #include "sinks/sink.h"
-#include "sinks/spec_options.h"
 #include "sinks/webhook_courier.h"
 
 #include <errno.h>

@@ -20,13 +20,13 @@ from lab.process import SERVER_CORES, TIMEOUT_S, Failed
 ENVIRONMENT = {**os.environ, "OPENSSL_CONF": "/dev/null"}
 
 
-def _free_port():
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def _wait_for(what, condition):
+def wait_for(what, condition):
     until = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > until:
@@ -66,7 +66,7 @@ class Postgres:
     def __init__(self, folder):
         self.bin = self.find()
         self.folder = pathlib.Path(folder, "postgres")
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self.child = None
         self.owner = {}
@@ -91,7 +91,7 @@ class Postgres:
         self.child = _start([self.bin / "postgres", "-D", self.folder / "data", f"--port={self.port}",
                              "--listen_addresses=127.0.0.1", "--unix_socket_directories="],
                             cwd=self.folder, env=ENVIRONMENT, **self.owner)
-        _wait_for("PostgreSQL", lambda: self._ask("SELECT 1").returncode == 0)
+        wait_for("PostgreSQL", lambda: self._ask("SELECT 1").returncode == 0)
         return self
 
     def __exit__(self, *_):
@@ -114,7 +114,7 @@ class Nats:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder, "nats")
-        self.port, self.monitor = _free_port(), _free_port()
+        self.port, self.monitor = free_port(), free_port()
         self.url = f"nats://127.0.0.1:{self.port}/trawl.records#stream=TRAWL,create"
         self.child = None
 
@@ -133,7 +133,7 @@ class Nats:
     def _start(self):
         self.child = _start([self.find(), "-a", "127.0.0.1", "-p", self.port, "-m", self.monitor,
                              "-js", "-sd", self.folder])
-        _wait_for("nats-server", lambda: _answers(self.port) and _answers(self.monitor))
+        wait_for("nats-server", lambda: _answers(self.port) and _answers(self.monitor))
 
     def clear(self):
         """It remembers ids: only a new stream takes the same records again."""
@@ -158,7 +158,7 @@ class Reader:
 
     def __enter__(self):
         self.child = _start(self.argv)
-        _wait_for("trawl decode", self.path.exists)
+        wait_for("trawl decode", self.path.exists)
         return self
 
     def __exit__(self, *_):

@@ -66,7 +66,12 @@ class Ratio:
         return f"{self.middle:.2f} ({self.low:.2f}–{self.high:.2f})"
 
 
-def ratio(entrant, floor, by="cpu_us"):
-    """Of two entrants of the same contest, round by round."""
-    pairs = [a / b for a, b in zip(getattr(entrant, by), getattr(floor, by))]
+def ratio_of(ours, theirs):
+    """Of two lists of figures by round, round by round."""
+    pairs = [a / b for a, b in zip(ours, theirs)]
     return Ratio(statistics.median(pairs), min(pairs), max(pairs))
+
+
+def ratio(entrant, floor, by="cpu_us"):
+    """Of two entrants of the same contest."""
+    return ratio_of(getattr(entrant, by), getattr(floor, by))

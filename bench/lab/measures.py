@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 
-from lab import contest, ct, micro, monitor, process, sinks
+from lab import contest, ct, fleet, micro, monitor, process, sinks
 from lab.process import Failed, Server
 from lab.rows import Row
 
@@ -249,7 +249,8 @@ def measure_workers(lab):
 MEASURES = {"grab": measure_grab, "handshake": measure_handshake, "io": measure_io,
             "memory": measure_memory, "dead": measure_dead, "workers": measure_workers,
             "ct": ct.measure_ct, "sinks": sinks.measure_sinks,
-            "monitor": monitor.measure_monitor, "micro": micro.measure_micro}
+            "monitor": monitor.measure_monitor, "fleet": fleet.measure_fleet,
+            "micro": micro.measure_micro}
 
 
 def machine():

@@ -131,6 +131,65 @@ enum error address_set_add_text(struct address_set *set, struct slice text,
     return error ? error : finish(set, failure);
 }
 
+enum error address_set_add_private(struct address_set *set, struct failure *failure) {
+    static const char *const blocks[] = {
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/3",
+        /* All of IPv6 but 2000::/3, and what is special there. */
+        "::/3",
+        "4000::/2",
+        "8000::/1",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+    };
+    enum error error = ERROR_NONE;
+
+    for (size_t i = 0; error == ERROR_NONE && i < sizeof blocks / sizeof blocks[0]; i++)
+        error = add_text(set, slice_of(blocks[i]), failure);
+    return error ? error : finish(set, failure);
+}
+
+/* What lies between ranges that are in order; those are freed. */
+static enum error invert(struct ranges *ranges, struct failure *failure) {
+    const unsigned __int128 end = ~(unsigned __int128)0 >> (128 - ranges->width);
+    struct ranges gaps = {.width = ranges->width, .index = ranges->index};
+    unsigned __int128 next = 0;
+    enum error error = ERROR_NONE;
+    bool to_the_end = false;
+
+    for (size_t i = 0; !error && i < ranges->count; i++) {
+        const struct range *range = &ranges->items[i];
+        if (range->first > next)
+            error = add_range(&gaps, (struct range){next, range->first - 1}, failure);
+        next = range->last + 1;
+        to_the_end = range->last == end;
+    }
+    if (!error && !to_the_end)
+        error = add_range(&gaps, (struct range){next, end}, failure);
+    free(ranges->items);
+    *ranges = gaps;
+    return error ? error : finish_ranges(ranges, failure);
+}
+
+enum error address_set_invert(struct address_set *set, struct failure *failure) {
+    enum error error = invert(&set->v4, failure);
+    return error ? error : invert(&set->v6, failure);
+}
+
 /* The next line without comment and blanks. Of one that is too long to be right only so much is
  * kept that it stays wrong. False at the end. */
 static bool read_line(FILE *file, char line[LINE_BYTES], struct slice *text) {

@@ -30,6 +30,15 @@ enum error address_set_add_file(struct address_set *set, const char *path, struc
 enum error address_set_add_text(struct address_set *set, struct slice text, struct failure *failure)
     __attribute__((warn_unused_result));
 
+/* Adds what is no unicast address of the Internet at large (RFC 6890), and where IPv6 hides an IPv4
+ * address (RFC 6052, RFC 3056, RFC 4380). Failures as above. */
+enum error address_set_add_private(struct address_set *set, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* From now on it holds what it did not hold, and nothing else. Failures as above. */
+enum error address_set_invert(struct address_set *set, struct failure *failure)
+    __attribute__((warn_unused_result));
+
 bool address_set_contains(const struct address_set *set, const struct address *address);
 
 #endif

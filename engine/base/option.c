@@ -206,6 +206,30 @@ enum error option_set(const struct option_spec *spec, const char *given, const c
     return ERROR_INTERNAL;
 }
 
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool option_is_default(const struct option_spec *spec, const void *settings, const void *defaults) {
+    const void *is = (const char *)settings + spec->offset;
+    const void *was = (const char *)defaults + spec->offset;
+    switch (spec->kind) {
+    case OPTION_FLAG:
+        return *(const bool *)is == *(const bool *)was;
+    case OPTION_NUMBER:
+    case OPTION_SECONDS:
+    case OPTION_BYTES:
+        return *(const uint64_t *)is == *(const uint64_t *)was;
+    case OPTION_CHOICE:
+        return *(const int *)is == *(const int *)was;
+    case OPTION_TEXT:
+        return same_text(*(const char *const *)is, *(const char *const *)was);
+    case OPTION_LIST:
+        return ((const struct option_list *)is)->count == 0;
+    }
+    return true;
+}
+
 /* The command line */
 
 enum { GIVEN_MAX = 64 }; /* "--name" in messages */

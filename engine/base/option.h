@@ -64,6 +64,9 @@ enum error option_parse(const struct option_spec *specs, int argc, char *const a
 enum error option_set(const struct option_spec *spec, const char *given, const char *value,
                       void *settings, struct failure *failure) __attribute__((warn_unused_result));
 
+/* Whether the field of an option is in `settings` as it is in `defaults`; a list: empty. */
+bool option_is_default(const struct option_spec *spec, const void *settings, const void *defaults);
+
 /* Appends the options grouped and aligned, lines at most `columns` wide (60 at least), with the
  * defaults that `settings` holds. */
 void option_help(const struct option_spec *specs, const void *settings, uint32_t columns,

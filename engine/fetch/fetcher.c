@@ -374,11 +374,15 @@ static enum error refuse_addresses(struct fetcher *fetcher, struct failure *fail
     return error;
 }
 
+static bool is_in(const struct address_set *set, const struct address *address) {
+    return set && address_set_contains(set, address);
+}
+
 static bool is_allowed(void *context, const struct address *address) {
     const struct fetcher *fetcher = context;
 
     return !address_set_contains(fetcher->refused, address) &&
-           !(fetcher->config.excluded && address_set_contains(fetcher->config.excluded, address));
+           !is_in(fetcher->config.excluded, address) && !is_in(fetcher->config.forbidden, address);
 }
 
 static enum error read_file(const char *path, struct buffer *out, struct failure *failure) {

@@ -17,9 +17,10 @@
 struct fetcher;
 
 struct fetcher_config {
-    const char *user_agent;             /* as of http_client_config */
-    const struct address_set *excluded; /* never connected to; NULL: none. Must outlive it */
-    const char *const *crl_files;       /* CRLs of this machine, asked first; may be NULL */
+    const char *user_agent;              /* as of http_client_config */
+    const struct address_set *excluded;  /* never connected to; NULL: none. Must outlive it … */
+    const struct address_set *forbidden; /* … and neither is this */
+    const char *const *crl_files;        /* CRLs of this machine, asked first; may be NULL */
     uint32_t crl_file_count;
     bool fetch_crls;     /* false: those of `crl_files` are all there are */
     uint32_t timeout_ms; /* of one request for issuers; CRLs, which are larger, get more */

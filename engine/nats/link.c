@@ -29,6 +29,7 @@ struct nats_link {
     natsStatistics *statistics;
     jsCtx *jetstream;
     uint64_t generation;
+    bool has_jetstream; /* it has answered before */
     uint64_t next_attempt_ns;
     struct failure failure; /* of the last attempt */
 };
@@ -283,6 +284,10 @@ static enum error call_once(struct nats_link *link, nats_call *call, void *conte
     natsStatus status = call(context, link->jetstream, &code);
     struct quote complaint = nats_link_complaint(link);
     error = outcome_of(status, code, complaint.text);
+    /* Nobody listens on the way from one leader to the next. */
+    if (error == ERROR_UNSUPPORTED && link->has_jetstream)
+        error = (enum error)ENOTCONN;
+    link->has_jetstream |= error == ERROR_NONE || error == (enum error)ENOENT;
     switch ((int)error) {
     case ERROR_NONE:
         return ERROR_NONE;

@@ -18,6 +18,11 @@ enum {
     IDLE_MS = 20,         /* how often a connection that is lost is looked at */
     INBOX_MAX = 64,       /* libnats makes 29 characters */
     ANSWER_MAX = 1 << 16, /* an acknowledgement has under a hundred bytes */
+    BACKLOG_LOOK_MS = 250,
+    BACKLOG_LOOKS = 8, /* while the stream fills, at least so many times */
+    DOUBTS_MAX = 3,    /* answers that an id is known, and nothing stored under it */
+    /* Since 2.11 servers have an error for that. */
+    DUPLICATE_IN_PROCESS = 10158,
 };
 
 enum message_state { ADDED, SENT, DONE };
@@ -28,6 +33,10 @@ struct message {
     void *item;
     uint64_t sent_ns;
     char id[NATS_ID_MAX];
+    uint32_t number_of_id; /* how often it was given another */
+    uint32_t unanswered;   /* attempts */
+    uint32_t doubts;
+    bool refused; /* one of the attempts, and it is known not to be stored */
 };
 
 struct nats_publisher {
@@ -42,11 +51,14 @@ struct nats_publisher {
     uint64_t pause_ms, held_until_ns;
     struct failure trouble; /* code ERROR_NONE: none */
     bool progress;
+    bool is_full; /* there is enough in the stream */
+    uint64_t next_look_ns, bytes_since_look;
 };
 
 /* What an acknowledgement says. */
 struct answer {
     bool stored;
+    bool doubtful; /* the id is known, but has no number in the stream */
     int64_t code;
     char words[QUOTE_BYTES];
 };
@@ -157,13 +169,16 @@ static struct answer read_answer(const natsMsg *message) {
     yyjson_val *error = yyjson_obj_get(root, "error");
     yyjson_val *words = yyjson_obj_get(error, "description");
 
-    answer.stored = !error && yyjson_is_uint(yyjson_obj_get(root, "seq"));
+    answer.stored = !error && yyjson_get_uint(yyjson_obj_get(root, "seq")) > 0;
     answer.code = yyjson_get_sint(yyjson_obj_get(error, "err_code"));
+    answer.doubtful = answer.code == DUPLICATE_IN_PROCESS ||
+                      (!error && yyjson_get_bool(yyjson_obj_get(root, "duplicate")));
     if (!answer.stored)
         quote_bare(
             answer.words, sizeof answer.words,
             words ? (struct slice){(const uint8_t *)yyjson_get_str(words), yyjson_get_len(words)}
-                  : slice_of("an answer that is none"));
+                  : slice_of(answer.doubtful ? "it says that it has been told before"
+                                             : "an answer that is none"));
     yyjson_doc_free(document);
     return answer;
 }
@@ -201,11 +216,30 @@ static struct message *message_of(const struct nats_publisher *publisher, const 
     return message->state == DONE ? NULL : message;
 }
 
+/* Servers of 2.10 and newer, in a cluster, remember the id also of what they refuse, and take the
+ * next attempt under it for a duplicate that has no number. Then it gets another id: at once when
+ * it is known that nothing was stored, else after the time in which a leader makes up its mind. */
+static void note_refusal(struct message *message, const struct answer *answer) {
+    message->refused |= !answer->stored && !answer->doubtful;
+    message->doubts += answer->doubtful;
+}
+
+static void choose_id(struct message *message) {
+    bool is_known = message->refused && !message->unanswered && message->doubts;
+
+    if (is_known || message->doubts >= DOUBTS_MAX) {
+        message->number_of_id++;
+        message->refused = false;
+        message->doubts = 0;
+    }
+}
+
 static void take_answer(struct nats_publisher *publisher, natsMsg *answer) {
     struct message *message = message_of(publisher, answer);
 
     if (!message)
         return;
+    message->unanswered -= message->unanswered > 0;
     if (natsMsg_IsNoResponders(answer)) {
         (void)failure_set(&publisher->trouble, (enum error)ENOTCONN,
                           "%.200s: no stream takes this subject at the moment",
@@ -215,6 +249,7 @@ static void take_answer(struct nats_publisher *publisher, natsMsg *answer) {
         return;
     }
     struct answer read = read_answer(answer);
+    note_refusal(message, &read);
     if (read.stored || message->state == SENT)
         judge(publisher, message, &read);
 }
@@ -237,17 +272,20 @@ static void take_answers(struct nats_publisher *publisher, uint64_t wait_ns) {
 
 static natsStatus send_message(struct nats_publisher *publisher, uint64_t number) {
     const struct nats_publisher_config *config = &publisher->config;
-    const struct message *message = message_at(publisher, number);
-    char reply[INBOX_MAX + 24];
+    struct message *message = message_at(publisher, number);
+    char reply[INBOX_MAX + 24], id[NATS_ID_MAX + 16];
     natsMsg *out = NULL;
 
     if (message->body.len > INT32_MAX)
         return NATS_MAX_PAYLOAD;
+    choose_id(message);
+    snprintf(id, sizeof id, message->number_of_id ? "%s.again%u" : "%s", message->id,
+             message->number_of_id);
     snprintf(reply, sizeof reply, "%s.%" PRIu64, publisher->inbox, number);
     natsStatus status = natsMsg_Create(&out, config->subject, reply,
                                        (const char *)message->body.ptr, (int)message->body.len);
     if (status == NATS_OK)
-        status = natsMsgHeader_Set(out, "Nats-Msg-Id", message->id);
+        status = natsMsgHeader_Set(out, "Nats-Msg-Id", id);
     if (status == NATS_OK && config->stream)
         status = natsMsgHeader_Set(out, "Nats-Expected-Stream", config->stream);
     if (status == NATS_OK)
@@ -269,6 +307,8 @@ static bool send_next(struct nats_publisher *publisher, uint64_t now_ns) {
     natsStatus status = send_message(publisher, publisher->sent);
     if (status == NATS_OK) {
         message->state = SENT;
+        publisher->bytes_since_look += message->body.len;
+        message->unanswered++;
         message->sent_ns = now_ns;
         publisher->sent++;
         return true;
@@ -289,22 +329,57 @@ static bool send_next(struct nats_publisher *publisher, uint64_t now_ns) {
     return false;
 }
 
+struct backlog {
+    const char *stream;
+    uint64_t bytes;
+};
+
+static natsStatus get_backlog(void *context, jsCtx *js, jsErrCode *code) {
+    struct backlog *backlog = context;
+    jsStreamInfo *info = NULL;
+    natsStatus status = js_GetStreamInfo(&info, js, backlog->stream, NULL, code);
+
+    if (status == NATS_OK)
+        backlog->bytes = info->State.Bytes;
+    jsStreamInfo_Destroy(info);
+    return status;
+}
+
+/* One that does not answer has as much as before. */
+static void look_at_backlog(struct nats_publisher *publisher, uint64_t now_ns) {
+    uint64_t max = publisher->config.backlog_max;
+    struct backlog backlog = {.stream = publisher->config.stream};
+    struct failure ignored;
+
+    if (!max || publisher->sent == publisher->next ||
+        (now_ns < publisher->next_look_ns && publisher->bytes_since_look < max / BACKLOG_LOOKS))
+        return;
+    if (nats_link_call(publisher->config.link, get_backlog, &backlog, 0, &ignored) == ERROR_NONE)
+        publisher->is_full = backlog.bytes >= max;
+    publisher->bytes_since_look = 0;
+    publisher->next_look_ns = clock_monotonic_ns() + BACKLOG_LOOK_MS * MS;
+}
+
 static void send_due(struct nats_publisher *publisher, uint64_t now_ns) {
     if (now_ns < publisher->held_until_ns)
         return;
-    while (publisher->sent < publisher->next &&
-           (!publisher->alone || publisher->sent == publisher->first) &&
-           send_next(publisher, now_ns))
-        ;
+    for (;;) {
+        look_at_backlog(publisher, now_ns);
+        if (publisher->is_full || publisher->sent == publisher->next ||
+            (publisher->alone && publisher->sent != publisher->first) ||
+            !send_next(publisher, now_ns))
+            break;
+    }
 }
-
 /* When something is to be done without an answer; the oldest was sent before all others. */
 static uint64_t next_ns(const struct nats_publisher *publisher) {
     if (publisher->first == publisher->next)
         return UINT64_MAX;
     if (publisher->sent == publisher->first)
-        return publisher->held_until_ns;
-    return message_at(publisher, publisher->first)->sent_ns + publisher->timeout_ns;
+        return publisher->is_full ? publisher->next_look_ns : publisher->held_until_ns;
+    uint64_t late_ns = message_at(publisher, publisher->first)->sent_ns + publisher->timeout_ns;
+    bool waits = publisher->is_full && publisher->sent < publisher->next;
+    return waits && publisher->next_look_ns < late_ns ? publisher->next_look_ns : late_ns;
 }
 
 static void look_at_oldest(struct nats_publisher *publisher, uint64_t now_ns) {
@@ -379,5 +454,9 @@ enum error nats_publisher_step(struct nats_publisher *publisher, uint32_t wait_m
         *failure = publisher->trouble;
         error = failure->code;
     }
+    if (!error && publisher->is_full && publisher->sent < publisher->next)
+        error = failure_set(failure, (enum error)EAGAIN,
+                            "%.200s: there is enough in %.64s; whoever takes from it is slow",
+                            nats_link_name(publisher->config.link), publisher->config.stream);
     return error;
 }

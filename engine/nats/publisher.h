@@ -6,6 +6,9 @@
  *               ▲                       │ none, or an error that may pass
  *               └───────────────────────┘ then the oldest alone, until it is taken
  *
+ * An id that the server knows, but has stored nothing under (it has refused it), is given up: the
+ * message is sent as "ID.again1" and so on.
+ *
  * On the thread of the link. */
 #ifndef ENGINE_NATS_PUBLISHER_H
 #define ENGINE_NATS_PUBLISHER_H
@@ -19,6 +22,11 @@ struct nats_publisher_config {
     const char *subject, *stream; /* that must take it, or NULL for any; must outlive this */
     uint32_t window;              /* messages under way */
     uint64_t timeout_ms;          /* of an acknowledgement */
+    /* Bytes in `stream` from which on nothing more is sent until somebody has taken of them; 0 for
+     * no bound. A bound of the server's own (max_bytes) is not to be used for queues of work on
+     * several nodes: in 2.9 each judges by what it has at that moment, and some keep what others
+     * refuse. This one may be overrun by an eighth, and by as much for each other publisher. */
+    uint64_t backlog_max;
     /* Called in nats_publisher_step, once for each message. `refusal` is NULL when it is stored,
      * also when it was stored before; else says why the server will never take it
      * (ERROR_REFUSED), or is the cause given to nats_publisher_give_back. */
@@ -48,7 +56,8 @@ void nats_publisher_give_back(struct nats_publisher *publisher, const struct fai
 
 /* Sends what is to be sent and takes what was acknowledged; waits for it for `wait_ms` at most.
  * The error says what keeps messages from being stored: ENOTCONN without a connection, without
- * JetStream or a stream; ETIMEDOUT; EIO when the server cannot store them; EACCES. */
+ * JetStream or a stream; ETIMEDOUT; EIO when the server cannot store them; EACCES; EAGAIN when
+ * there is enough in the stream. */
 enum error nats_publisher_step(struct nats_publisher *publisher, uint32_t wait_ms,
                                struct failure *failure) __attribute__((warn_unused_result));
 

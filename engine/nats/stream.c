@@ -1,6 +1,7 @@
 #include "engine/nats/stream.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define MS_NS INT64_C(1000000)
@@ -10,6 +11,9 @@ struct search {
     const struct nats_stream_wish *wish;
     jsStreamInfo *info;
     jsStreamNamesList *names;
+    const char *name, *subject;
+    uint64_t before;
+    bool lacks_servers, is_alone;
 };
 
 static natsStatus find_by_subject(void *context, jsCtx *js, jsErrCode *code) {
@@ -17,14 +21,14 @@ static natsStatus find_by_subject(void *context, jsCtx *js, jsErrCode *code) {
     jsOptions options;
 
     jsOptions_Init(&options);
-    options.Stream.Info.SubjectsFilter = search->wish->subject;
+    options.Stream.Info.SubjectsFilter = search->subject;
     return js_StreamNames(&search->names, js, &options, code);
 }
 
 static natsStatus get_info(void *context, jsCtx *js, jsErrCode *code) {
     struct search *search = context;
 
-    return js_GetStreamInfo(&search->info, js, search->wish->name, NULL, code);
+    return js_GetStreamInfo(&search->info, js, search->name, NULL, code);
 }
 
 static natsStatus add(void *context, jsCtx *js, jsErrCode *code) {
@@ -41,7 +45,15 @@ static natsStatus add(void *context, jsCtx *js, jsErrCode *code) {
     config.MaxAge = (int64_t)wish->max_age_ms * MS_NS;
     config.MaxBytes = wish->max_bytes ? (int64_t)wish->max_bytes : -1;
     config.Duplicates = (int64_t)wish->dedupe_ms * MS_NS;
+    config.Retention = wish->work_queue ? js_WorkQueuePolicy : js_LimitsPolicy;
+    config.Discard = wish->refuse_when_full ? js_DiscardNew : js_DiscardOld;
+    config.MaxMsgsPerSubject = wish->max_per_subject ? (int64_t)wish->max_per_subject : -1;
+    config.MaxMsgSize = wish->max_message_bytes ? (int32_t)wish->max_message_bytes : -1;
+    config.AllowRollup = wish->roll_up;
     natsStatus status = js_AddStream(&search->info, js, &config, NULL, code);
+    search->is_alone = *code == JSStreamReplicasNotSupportedErr;
+    search->lacks_servers = search->is_alone || *code == JSClusterNoPeersErr ||
+                            (*code == JSInsufficientResourcesErr && config.Replicas > 1);
     /* Made in the meantime, or by an attempt whose answer was lost. */
     if (*code == JSStreamNameExistErr)
         status = js_GetStreamInfo(&search->info, js, wish->name, NULL, code);
@@ -68,6 +80,11 @@ static enum error check_info(const struct nats_link *link, const struct search *
                            "%.200s: the stream %.100s does not acknowledge (no_ack), so nothing "
                            "would be known to be stored",
                            nats_link_name(link), wish->name);
+    if (wish->work_queue && config->Retention != js_WorkQueuePolicy)
+        return failure_set(failure, ERROR_USAGE,
+                           "%.200s: the stream %.100s is no queue of work (retention workqueue): "
+                           "remove it, or choose another name",
+                           nats_link_name(link), wish->name);
     if (config->Sealed)
         return failure_set(failure, ERROR_USAGE, "%.200s: the stream %.100s is sealed",
                            nats_link_name(link), wish->name);
@@ -85,6 +102,11 @@ static enum error prepare_named(struct nats_link *link, struct search *search, u
                            nats_link_name(link), wish->name, wish->name);
     if (error == (enum error)ENOENT)
         error = nats_link_call(link, add, search, patience_ms, failure);
+    if (error == ERROR_REFUSED && search->lacks_servers)
+        return failure_set(failure, search->is_alone ? (enum error)ENOTSUP : ERROR_LIMIT,
+                           "%.200s: there are not so many servers as %" PRIu64
+                           " replicas of %.100s need",
+                           nats_link_name(link), wish->replicas, search->name);
     if (error == ERROR_REFUSED)
         error = failure->code = ERROR_USAGE; /* such a stream cannot be made */
     return error ? error : check_info(link, search, failure);
@@ -107,11 +129,73 @@ static enum error prepare_any(struct nats_link *link, struct search *search, uin
 
 enum error nats_stream_prepare(struct nats_link *link, const struct nats_stream_wish *wish,
                                uint32_t patience_ms, struct failure *failure) {
-    struct search search = {.wish = wish};
+    struct search search = {.wish = wish, .name = wish->name, .subject = wish->subject};
     enum error error = wish->name ? prepare_named(link, &search, patience_ms, failure)
                                   : prepare_any(link, &search, patience_ms, failure);
 
     jsStreamInfo_Destroy(search.info);
     jsStreamNamesList_Destroy(search.names);
     return error;
+}
+
+enum error nats_stream_state(struct nats_link *link, const char *name,
+                             struct nats_stream_state *out, struct failure *failure) {
+    struct search search = {.name = name};
+    enum error error = nats_link_call(link, get_info, &search, NATS_LINK_PATIENCE_MS, failure);
+
+    if (!error)
+        *out = (struct nats_stream_state){
+            .messages = search.info->State.Msgs,
+            .bytes = search.info->State.Bytes,
+            .consumers = (uint64_t)search.info->State.Consumers,
+            .last_sequence = search.info->State.LastSeq,
+            .replicas = (uint64_t)search.info->Config->Replicas,
+            .created_ms = search.info->Created / MS_NS,
+        };
+    jsStreamInfo_Destroy(search.info);
+    return error;
+}
+
+enum error nats_stream_list(struct nats_link *link, const char *subject,
+                            void (*each)(void *owner, const char *name), void *owner,
+                            struct failure *failure) {
+    struct search search = {.subject = subject};
+    enum error error =
+        nats_link_call(link, find_by_subject, &search, NATS_LINK_PATIENCE_MS, failure);
+
+    for (int i = 0; !error && i < search.names->Count; i++)
+        each(owner, search.names->List[i]);
+    jsStreamNamesList_Destroy(search.names);
+    return error == (enum error)ENOENT ? ERROR_NONE : error;
+}
+
+static natsStatus delete_stream(void *context, jsCtx *js, jsErrCode *code) {
+    const struct search *search = context;
+
+    return js_DeleteStream(js, search->name, NULL, code);
+}
+
+enum error nats_stream_delete(struct nats_link *link, const char *name, struct failure *failure) {
+    struct search search = {.name = name};
+    enum error error = nats_link_call(link, delete_stream, &search, NATS_LINK_PATIENCE_MS, failure);
+
+    return error == (enum error)ENOENT ? ERROR_NONE : error;
+}
+
+static natsStatus purge(void *context, jsCtx *js, jsErrCode *code) {
+    const struct search *search = context;
+    jsOptions options;
+
+    jsOptions_Init(&options);
+    options.Stream.Purge.Subject = search->subject;
+    options.Stream.Purge.Sequence = search->before;
+    return js_PurgeStream(js, search->name, &options, code);
+}
+
+enum error nats_stream_purge(struct nats_link *link, const char *name, const char *subject,
+                             uint64_t before, struct failure *failure) {
+    struct search search = {.name = name, .subject = subject, .before = before};
+    enum error error = nats_link_call(link, purge, &search, NATS_LINK_PATIENCE_MS, failure);
+
+    return error == (enum error)ENOENT ? ERROR_NONE : error;
 }

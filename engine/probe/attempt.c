@@ -37,8 +37,11 @@ static enum stage stage_of(const struct slot *slot, enum outcome outcome) {
         return STAGE_DONE;
     switch ((enum slot_state)slot->state) {
     case SLOT_FREE:
-    case SLOT_RESOLVING:
         return STAGE_DNS;
+    case SLOT_RESOLVING:
+        return outcome == OUTCOME_BLOCKED && slot->target.address.family != ADDRESS_NONE
+                   ? STAGE_CONNECT
+                   : STAGE_DNS;
     case SLOT_HELD:
     case SLOT_CONNECTING:
     case SLOT_PAUSED:

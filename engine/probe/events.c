@@ -131,15 +131,28 @@ void prober_on_expired(void *owner, struct wheel_timer *timer) {
 }
 
 /* Copies those addresses that may be connected to; false when there is no memory. */
-static bool take_addresses(struct slot *slot, const struct resolver_answer *answer,
-                           const struct address_set *excluded) {
+static bool take_addresses(struct prober *prober, struct slot *slot,
+                           const struct resolver_answer *answer) {
+    const struct address_set *excluded = prober->settings->excluded;
+
     slot->addresses = calloc(answer->count, sizeof *slot->addresses);
     if (!slot->addresses)
         return false;
-    for (uint32_t i = 0; i < answer->count; i++)
-        if (!excluded || !address_set_contains(excluded, &answer->addresses[i]))
-            slot->addresses[slot->address_count++] = answer->addresses[i];
+    for (uint32_t i = 0; i < answer->count; i++) {
+        const struct address *address = &answer->addresses[i];
+        if ((!excluded || !address_set_contains(excluded, address)) &&
+            !slot_is_forbidden(prober, address))
+            slot->addresses[slot->address_count++] = *address;
+    }
     return true;
+}
+
+/* None of the addresses is left: which rule is to be told. */
+static const char *why_blocked(const struct prober *prober, const struct resolver_answer *answer) {
+    for (uint32_t i = 0; i < answer->count; i++)
+        if (slot_is_forbidden(prober, &answer->addresses[i]))
+            return prober->settings->forbidden_words;
+    return "every address of the name is excluded";
 }
 
 void prober_on_answered(void *owner, uint64_t cookie, const struct resolver_answer *answer) {
@@ -151,10 +164,10 @@ void prober_on_answered(void *owner, uint64_t cookie, const struct resolver_answ
     slot->dns_ns = prober->io->now_ns;
     if (answer->count == 0) {
         attempt_finish(prober, slot, OUTCOME_DNS_FAILED, answer->error);
-    } else if (!take_addresses(slot, answer, prober->settings->excluded)) {
+    } else if (!take_addresses(prober, slot, answer)) {
         attempt_finish(prober, slot, OUTCOME_DNS_FAILED, "no memory for the addresses");
     } else if (slot->address_count == 0) {
-        attempt_finish(prober, slot, OUTCOME_BLOCKED, "every address of the name is excluded");
+        attempt_finish(prober, slot, OUTCOME_BLOCKED, why_blocked(prober, answer));
     } else {
         slot->address = slot->addresses[0];
         if (slot->tlsa_state != TLSA_ASKED)

@@ -12,10 +12,10 @@ enum {
 /* --- From the worker --- */
 
 /* Under a pace, names wait in the work ring, for whichever worker is due. */
-static uint64_t lookups_max(const struct prober_settings *settings) {
+static uint64_t lookups_max(const struct prober *prober) {
     uint64_t ahead_ns = LOOKUPS_AHEAD_MS * UINT64_C(1000000);
-    uint64_t paced =
-        settings->connect_interval_ns ? 1 + ahead_ns / settings->connect_interval_ns : LOOKUPS_MAX;
+    uint64_t interval_ns = prober->rate.interval_ns;
+    uint64_t paced = interval_ns ? 1 + ahead_ns / interval_ns : LOOKUPS_MAX;
     return paced < LOOKUPS_MAX ? paced : LOOKUPS_MAX;
 }
 
@@ -27,7 +27,7 @@ bool prober_has_room(const struct prober *prober) {
            in_state[SLOT_HELD] <= settings->slots / 2 &&
            in_state[SLOT_WAITING] < settings->conversations &&
            rate_allows(&prober->rate, prober->io->now_ns) &&
-           in_state[SLOT_RESOLVING] + prober->paced < lookups_max(settings);
+           in_state[SLOT_RESOLVING] + prober->paced < lookups_max(prober);
 }
 
 struct slot *prober_take_slot(struct prober *prober, const struct target *target) {
@@ -64,6 +64,9 @@ void prober_refuse(struct prober *prober, const struct target *target) {
 enum error prober_step(struct prober *prober, uint32_t wait_ms) {
     enum error error = io_step(prober->io, wait_ms);
 
+    if (prober->settings->pace_ns)
+        prober->rate.interval_ns =
+            atomic_load_explicit(prober->settings->pace_ns, memory_order_relaxed);
     resolver_tick(prober->resolver);
     fetch_take_answers(prober);
     wheel_advance(&prober->wheel, prober->io->now_ns, prober_on_expired, prober);

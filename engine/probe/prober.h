@@ -35,8 +35,13 @@ struct prober_settings {
     uint64_t run;                       /* which one this is, in the ids of its records */
     uint32_t slots, conversations;      /* of each worker */
     uint64_t connect_interval_ns;       /* between two connections of one worker; 0 for no pace */
+    const _Atomic uint64_t *pace_ns;    /* instead of that, when it changes meanwhile; else NULL */
     struct caps *caps;                  /* counted by all workers together; NULL for none */
     const struct address_set *excluded; /* that no name may lead to; NULL for none */
+    /* Where no target may lead at all, an address included, whoever asked for it: its record is
+       `blocked`, with these words; NULL for nowhere */
+    const struct address_set *forbidden;
+    const char *forbidden_words;
     uint32_t dns_timeout_ms, connect_timeout_ms, starttls_timeout_ms, handshake_timeout_ms,
         total_timeout_ms;
     bool all_addresses; /* probe every address of a name, not the first that answers */

@@ -1,5 +1,6 @@
 #include "engine/probe/slot.h"
 
+#include "engine/base/address_set.h"
 #include "engine/probe/caps.h"
 
 #include <assert.h>
@@ -75,10 +76,21 @@ static void ask_tlsa(struct prober *prober, struct slot *slot, uint64_t cookie) 
     slot->tlsa.error = "no memory for the look-up";
 }
 
+bool slot_is_forbidden(const struct prober *prober, const struct address *address) {
+    const struct address_set *forbidden = prober->settings->forbidden;
+
+    return forbidden && address_set_contains(forbidden, address);
+}
+
 void slot_resolve(struct prober *prober, struct slot *slot) {
     uint64_t cookie = (uint64_t)slot->lookup << 32 | slot_index(prober, slot);
     bool has_address = slot->address.family != ADDRESS_NONE;
 
+    if (has_address && slot_is_forbidden(prober, &slot->address)) {
+        slot_enter(prober, slot, SLOT_RESOLVING);
+        attempt_finish(prober, slot, OUTCOME_BLOCKED, prober->settings->forbidden_words);
+        return;
+    }
     if (prober->settings->dane && slot->target.name_len)
         ask_tlsa(prober, slot, cookie);
     if (has_address && slot->tlsa_state != TLSA_ASKED) {

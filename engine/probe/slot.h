@@ -129,6 +129,9 @@ void slot_arm(struct prober *prober, struct slot *slot, uint32_t stage_ms);
 /* The target's own deadline starts anew: what it waited for was not its fault. */
 void slot_restart_clock(struct prober *prober, struct slot *slot);
 
+/* By prober_settings.forbidden. */
+bool slot_is_forbidden(const struct prober *prober, const struct address *address);
+
 /* Looks up what is not known of the target: addresses and TLSA records at once. Connects when
  * nothing is missing. */
 void slot_resolve(struct prober *prober, struct slot *slot);

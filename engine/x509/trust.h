@@ -51,6 +51,9 @@ void trust_store_close(struct trust_store *store);
 enum error trust_store_add(struct trust_store *store, const char *path, struct failure *failure)
     __attribute__((warn_unused_result));
 
+/* Whether a file of a folder counts, by its name. */
+bool trust_folder_takes(const char *name);
+
 size_t trust_store_roots(const struct trust_store *store);
 
 /* NULL when there is no memory. The store must outlive it; NULL for one without roots, which is for

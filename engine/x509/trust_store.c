@@ -153,9 +153,7 @@ static bool ends_in(const char *name, const char *ending) {
     return len > ending_len && strcmp(name + len - ending_len, ending) == 0;
 }
 
-/* What a folder of certificates holds: PEM files, and the names that c_rehash gives them, such as
- * 0a775a30.0. */
-static bool is_certificate_file_name(const char *name) {
+bool trust_folder_takes(const char *name) {
     if (name[0] == '.')
         return false;
     return ends_in(name, ".pem") || ends_in(name, ".crt") || ends_in(name, ".cer") ||
@@ -176,7 +174,7 @@ static enum error add_folder(struct loading *loading, const char *path, size_t *
     while (!error && (entry = readdir(folder))) {
         char *file = NULL;
         struct stat status;
-        if (!is_certificate_file_name(entry->d_name))
+        if (!trust_folder_takes(entry->d_name))
             continue;
         if (asprintf(&file, "%s/%s", path, entry->d_name) < 0) {
             error = failure_set(loading->failure, ERROR_MEMORY, "%s: no memory", path);

@@ -65,6 +65,7 @@ enum feed_from {
 struct feed_statistics {
     const struct ct_source *source;
     bool connected; /* the last request was answered; the WebSocket is open */
+    bool elsewhere; /* a log that another program follows at the moment (logs_sharing) */
     uint64_t entries, pages, requests, bytes, failures, throttled, gaps, lost; /* of a WebSocket the
         requests are its messages */
     uint64_t committed, verified, head;                                        /* of a log */

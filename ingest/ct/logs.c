@@ -30,7 +30,10 @@ void log_incident(struct followed *log, enum feed_incident incident, const char 
 }
 
 static void on_incident(void *owner, enum feed_incident incident, const char *words) {
-    log_incident(owner, incident, words);
+    struct followed *log = owner;
+
+    if (!log->ending)
+        log_incident(log, incident, words);
 }
 
 /* --- Opening --- */
@@ -106,15 +109,12 @@ bool log_move(struct followed *log, struct slice url) {
     return place_at(log, log->place->source.name, url);
 }
 
-static enum error fill(struct followed *log, const struct log_spec *spec, struct failure *failure) {
+enum error log_begin(struct followed *log, struct slice saved, struct failure *failure) {
     const struct logs_config *config = &log->logs->config;
-
-    if (!place_at(log, spec->name, spec->url))
-        return failure_set(failure, ERROR_MEMORY, "no memory for a log");
     struct follower_config follower = {
-        .tiles = spec->tiles,
-        .from = spec->from,
-        .from_index = spec->from_index,
+        .tiles = log->tiles,
+        .from = config->sharing && saved.len ? FEED_FROM_SAVED : log->from,
+        .from_index = log->from_index,
         .to_the_end = config->to_the_end,
         .page_entries = config->page_entries,
         .window = config->window,
@@ -125,7 +125,15 @@ static enum error fill(struct followed *log, const struct log_spec *spec, struct
         .owner = log,
         .incident = on_incident,
     };
-    return follower_new(&log->follower, &follower, spec->saved, failure);
+    return follower_new(&log->follower, &follower, saved, failure);
+}
+
+static enum error fill(struct followed *log, const struct log_spec *spec, struct failure *failure) {
+    if (!place_at(log, spec->name, spec->url))
+        return failure_set(failure, ERROR_MEMORY, "no memory for a log");
+    if (log->logs->config.sharing)
+        return ERROR_NONE;
+    return log_begin(log, spec->saved, failure);
 }
 
 struct followed *logs_find(struct logs *logs, const uint8_t id[CT_LOG_ID_BYTES]) {
@@ -146,6 +154,8 @@ static struct followed *followed_new(struct logs *logs, const struct log_spec *s
     log->tiles = spec->tiles;
     log->listed = spec->listed;
     log->frozen = spec->frozen;
+    log->from = spec->from;
+    log->from_index = spec->from_index;
     log->mmd_ms = spec->mmd_s ? (int64_t)spec->mmd_s * 1000 : DAY_MS;
     if (log->mmd_ms < STALE_LEAST_MS)
         log->mmd_ms = STALE_LEAST_MS;
@@ -252,6 +262,10 @@ static int64_t serve_all(struct logs *logs, int64_t now_ms) {
 
     for (uint32_t i = 0; i < count; i++) {
         struct followed *log = logs->items[(logs->next + i) % count];
+        if (!log_has_turn(log)) {
+            done = false;
+            continue;
+        }
         commit(log);
         ask_what_it_wants(log, now_ms);
         look_for_staleness(log);
@@ -365,6 +379,7 @@ void logs_statistics(const struct logs *logs, uint32_t number, struct feed_stati
     *out = (struct feed_statistics){
         .source = __atomic_load_n(&from->source, __ATOMIC_ACQUIRE),
         .connected = __atomic_load_n(&from->connected, __ATOMIC_RELAXED),
+        .elsewhere = __atomic_load_n(&from->elsewhere, __ATOMIC_RELAXED),
         .entries = __atomic_load_n(&from->entries, __ATOMIC_RELAXED),
         .pages = __atomic_load_n(&from->pages, __ATOMIC_RELAXED),
         .requests = __atomic_load_n(&from->requests, __ATOMIC_RELAXED),

@@ -36,6 +36,19 @@ struct log_spec {
     struct slice saved; /* of the position it had; empty for none */
 };
 
+/* Logs that several programs share, each followed by one of them at a time. Called on the logs'
+ * thread, often; must not block. */
+struct logs_sharing {
+    /* The term in which this log is followed here; 0: not now. In a new term it is begun anew; what
+     * was not committed in the one before is dropped. `wanted`: false when the log list has dropped
+     * it. */
+    uint64_t (*term)(void *owner, const struct ct_source *source, bool wanted);
+    /* Appends where the log was left by whoever had it before (log_position.saved); nothing: it is
+     * begun where its spec says. */
+    void (*saved)(void *owner, const struct ct_source *source, struct buffer *out);
+    void *owner;
+};
+
 struct logs_config {
     struct decoder *decoder;                               /* that makes ranges (hash_tree) */
     const struct feed_outlet *outlet;                      /* outlives the logs */
@@ -44,7 +57,8 @@ struct logs_config {
     uint32_t window;                                       /* pages of a log under way or waiting */
     uint32_t page_entries;                                 /* to ask RFC 6962 logs for at once */
     uint32_t head_interval_ms, partial_after_ms, retry_ms; /* as of follower_config */
-    bool to_the_end; /* each log to its first head, then no further */
+    bool to_the_end;                    /* each log to its first head, then no further */
+    const struct logs_sharing *sharing; /* outlives the logs; NULL: all are followed here */
 };
 
 enum error logs_open(struct logs **out, const struct logs_config *config, struct failure *failure)

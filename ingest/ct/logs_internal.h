@@ -4,7 +4,8 @@
  *     log_asks.c        wants to requests, answers to the follower
  *     log_issuers.c     the issuers that pages of static-ct logs want
  *     log_requests.c    requests of an operator's logs, so many at once
- *     logs_list.c       which logs there are */
+ *     logs_list.c       which logs there are
+ *     logs_turns.c      which of them are followed here, when others share them */
 #ifndef INGEST_CT_LOGS_INTERNAL_H
 #define INGEST_CT_LOGS_INTERNAL_H
 
@@ -79,10 +80,14 @@ struct followed {
     struct log_place *place;
     uint32_t number; /* of its sources */
     bool tiles, frozen;
-    bool listed; /* it came from the log list, and goes with it */
-    bool left;   /* nothing is asked any more */
+    bool listed;         /* it came from the log list, and goes with it */
+    bool left;           /* nothing is asked any more */
+    enum feed_from from; /* where it begins, unless a position was saved */
+    uint64_t from_index;
     struct ct_log_key key;
-    struct follower *follower;
+    struct follower *follower; /* NULL: it is not followed here */
+    uint64_t term;             /* as of logs_sharing */
+    bool ending;               /* its term is over; what was asked for comes back first */
     struct edge_kept edge;
     int64_t wake_ms;         /* nothing to ask for before */
     int64_t mmd_ms, head_ms; /* how old heads may be; the timestamp of the newest, 0: none yet */
@@ -192,7 +197,15 @@ void logs_drop_issuers(struct logs *logs);
 /* Begins to look when it is time; returns when that is. */
 int64_t logs_list_step(struct logs *logs, int64_t now_ms);
 
+/* --- logs_turns.c --- */
+
+/* Whether it is followed here: begins and ends that. */
+bool log_has_turn(struct followed *log);
+
 /* --- logs.c --- */
+
+/* Makes its follower. */
+enum error log_begin(struct followed *log, struct slice saved, struct failure *failure);
 
 void log_incident(struct followed *log, enum feed_incident incident, const char *words);
 /* From the next request on it is there. False when there is no memory. */

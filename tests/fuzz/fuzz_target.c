@@ -1,32 +1,26 @@
 /* The grammar of targets, one a line: what was understood must survive being written and read
  * again, and what was not must be told in one clean sentence. */
-#include "engine/base/cidr.h"
+#include "ingest/spec.h"
 #include "ingest/target_parse.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_round_trip(const struct target *target) {
-    char address[ADDRESS_TEXT_MAX] = "", port[8] = "", text[512];
-    struct target again;
-    bool v6 = target->address.family == ADDRESS_V6;
-    bool bare_name = target->address.family == ADDRESS_NONE;
+static void check_round_trip(const struct target *target, const struct protocol_lookup *protocols) {
+    struct source_context context = {.protocols = protocols};
+    struct buffer text;
+    struct spec again;
     assert(strlen(target->name) == target->name_len && target->name_len <= LIMIT_HOST_NAME_BYTES);
-    assert(target->name_len || !bare_name);
-    if (!bare_name)
-        address_format(&target->address, address);
-    if (target->port)
-        snprintf(port, sizeof port, ":%u", target->port);
-    snprintf(text, sizeof text, "%s%s%s%s%s%s", target->name,
-             target->name_len && !bare_name ? "@" : "", v6 ? "[" : "", address, v6 ? "]" : "",
-             port);
-    enum error error = target_parse(slice_of(text), &protocol_lookup_tls, &again, NULL);
-    assert(!error);
-    assert(again.port == target->port && again.protocol == target->protocol);
-    assert(address_equal(&again.address, &target->address));
-    assert(slice_equal(target_name(&again), target_name(target)));
+    assert(target->name_len || target->address.family != ADDRESS_NONE);
+    buffer_init(&text);
+    target_write(target, protocols, &text);
+    enum error error = spec_read(&again, &context, buffer_slice(&text), NULL);
+    assert(!error && !again.is_block && !again.file.len);
+    assert(again.target.port == target->port && again.target.protocol == target->protocol);
+    assert(address_equal(&again.target.address, &target->address));
+    assert(slice_equal(target_name(&again.target), target_name(target)));
+    buffer_deinit(&text);
 }
 
 /* What people will see: one line without control characters. */
@@ -34,6 +28,20 @@ static void check_message(const struct failure *failure) {
     assert(failure->text[0] && memchr(failure->text, 0, sizeof failure->text));
     for (const char *at = failure->text; *at; at++)
         assert((unsigned char)*at >= ' ' && *at != 0x7f);
+}
+
+static void check_written_block(const struct cidr_block *block) {
+    struct source_context context = {.protocols = &protocol_lookup_tls};
+    struct spec spec = {.is_block = true, .block = *block}, again;
+    struct buffer text;
+    if (block->last_offset > UINT64_MAX)
+        return;
+    buffer_init(&text);
+    assert(spec_write(&spec, &context, &text));
+    enum error error = spec_read(&again, &context, buffer_slice(&text), NULL);
+    assert(!error && again.is_block && again.block.last_offset == block->last_offset);
+    assert(address_equal(&again.block.first, &block->first));
+    buffer_deinit(&text);
 }
 
 static void check_block(const struct cidr_block *block) {
@@ -47,14 +55,17 @@ static void check_line(struct slice line) {
     struct failure failure;
     struct target target;
     struct cidr_block block;
-    if (target_parse(line, &protocol_lookup_tls, &target, &failure))
-        check_message(&failure);
-    else
-        check_round_trip(&target);
+    for (int all = 0; all < 2; all++) {
+        const struct protocol_lookup *protocols = all ? &protocol_lookup_all : &protocol_lookup_tls;
+        if (target_parse(line, protocols, &target, &failure))
+            check_message(&failure);
+        else if (!cidr_is_block(line))
+            check_round_trip(&target, protocols);
+    }
     if (cidr_parse(line, &block, &failure))
         check_message(&failure);
     else
-        check_block(&block);
+        check_block(&block), check_written_block(&block);
     (void)cidr_is_block(line);
 }
 

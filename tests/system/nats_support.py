@@ -45,8 +45,8 @@ class Client:
     """A connection to one server. Requests are answered in the order in which they are asked; what
     comes to other subscriptions waits in queues."""
 
-    def __init__(self, port, login=None, tls=None):
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS)
+    def __init__(self, port, login=None, tls=None, host="127.0.0.1"):
+        self._socket = socket.create_connection((host, port), timeout=HANG_SECONDS)
         self._file = self._socket.makefile("rb")
         self.info = json.loads(self._file.readline().split(b" ", 1)[1])
         if tls:
@@ -165,17 +165,22 @@ class Client:
 
 class NatsServer:
     """One server as long as the `with` block, in a folder of its own. `options` are further lines
-    of its configuration."""
+    of its configuration, `limits` of JetStream; `prefix` is a command that runs the server
+    somewhere else, at `host`."""
 
-    def __init__(self, folder, options="", jetstream=True, port=None, name="alone"):
+    def __init__(self, folder, options="", jetstream=True, port=None, name="alone",
+                 host="127.0.0.1", prefix=(), limits=""):
         self.folder = pathlib.Path(folder, f"nats-{name}")
         self.folder.mkdir()
         self.name = name
+        self.host = host
         self.port = port or free_ports(1)[0]
+        self.url = f"nats://{host}:{self.port}"
         self.process = None
-        store = f'jetstream {{ store_dir: "{self.folder}/store" }}\n' if jetstream else ""
+        self._prefix = prefix
+        store = f'jetstream {{ store_dir: "{self.folder}/store"\n{limits} }}\n' if jetstream else ""
         self._config = self.folder / "server.conf"
-        self._config.write_text(f'host: "127.0.0.1"\nport: {self.port}\nserver_name: "{name}"\n'
+        self._config.write_text(f'host: "{host}"\nport: {self.port}\nserver_name: "{name}"\n'
                                 f"{store}{options}\n")
 
     def __enter__(self):
@@ -187,7 +192,8 @@ class NatsServer:
 
     def begin(self):
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen([SERVER, "-c", self._config], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*self._prefix, SERVER, "-c", self._config], stdout=log,
+                                            stderr=log)
 
     def start(self):
         self.begin()
@@ -196,7 +202,7 @@ class NatsServer:
     def listens(self):
         assert self.process.poll() is None, self.log()[-2000:]
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as probe:
+            with socket.create_connection((self.host, self.port), timeout=5) as probe:
                 return probe.recv(5) == b"INFO "
         except OSError:
             return False
@@ -213,19 +219,23 @@ class NatsServer:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def client(self, **options):
-        return Client(self.port, **options)
+        return Client(self.port, host=self.host, **options)
 
 
 class NatsCluster:
-    """Three nodes with JetStream, as long as the `with` block."""
+    """Three nodes with JetStream, as long as the `with` block: at the `places` (host, host for the
+    other nodes, prefix) when they are given."""
 
-    def __init__(self, folder, options="", nodes=3):
+    def __init__(self, folder, options="", nodes=3, places=None, limits=""):
+        places = places or nodes * [("127.0.0.1", "127.0.0.1", ())]
         ports = free_ports(2 * nodes)
-        routes = ", ".join(f"nats-route://127.0.0.1:{port}" for port in ports[nodes:])
-        self.nodes = [NatsServer(folder, port=ports[i], name=f"node{i}", options=(
-            f'cluster {{ name: "test", listen: "127.0.0.1:{ports[nodes + i]}", '
-            f"routes: [{routes}] }}\n{options}")) for i in range(nodes)]
-        self.url = "nats://" + ",".join(f"127.0.0.1:{port}" for port in ports[:nodes])
+        inner = [f"{place[1]}:{port}" for place, port in zip(places, ports[nodes:])]
+        routes = ", ".join(f"nats-route://{at}" for at in inner)
+        self.nodes = [NatsServer(
+            folder, port=ports[i], name=f"node{i}", host=host, prefix=prefix, limits=limits, options=(
+                f'cluster {{ name: "test", listen: "{inner[i]}", no_advertise: true, '
+                f"routes: [{routes}] }}\n{options}")) for i, (host, _, prefix) in enumerate(places)]
+        self.url = "nats://" + ",".join(f"{node.host}:{node.port}" for node in self.nodes)
 
     def __enter__(self):
         for node in self.nodes:

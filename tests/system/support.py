@@ -95,20 +95,20 @@ def loopback(number):
     return socket.inet_ntoa(struct.pack("!I", 0x7F400000 + number))
 
 
-# --- msgpack, as far as records use it ---
-
 def block(count):
     return f"{loopback(0)}-{loopback(count - 1)}"
 
 
-class Sweep:
-    """A sweep whose words are kept, and can be waited for."""
+# --- Runs that are followed ---
 
-    def __init__(self, *arguments, **options):
+class Spoken:
+    """A run whose words are kept, and can be waited for. `prefix` is a command that runs it."""
+
+    def __init__(self, *arguments, prefix=(), **options):
         self.said = ""
         self._heard = threading.Condition()
-        self.process = subprocess.Popen(command("scan", *arguments), stderr=subprocess.PIPE,
-                                        text=True, **options)
+        self.process = subprocess.Popen([*prefix, *command(*arguments)], stderr=subprocess.PIPE,
+                                        text=True, errors="replace", **options)
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
 
@@ -131,6 +131,13 @@ class Sweep:
         self._thread.join()
         check(status == code, "exit status", status, self.said[-1000:])
 
+
+class Sweep(Spoken):
+    def __init__(self, *arguments, **options):
+        super().__init__("scan", *arguments, **options)
+
+
+# --- msgpack, as far as records use it ---
 
 def _length(data, at, size):
     return int.from_bytes(data[at:at + size], "big"), at + size

@@ -14,7 +14,8 @@
  * opened again soon, it takes ALERT_CALM results in a row to resolve it. A certificate that returns
  * within a day is told once, not each time: behind a load balancer two may take turns.
  *
- * Other alerts, of CT, feeds and agents, need no state of this kind: monitor_raise (ledger.h).
+ * Other alerts, of CT, feeds, agents and workers, need no state of this kind: monitor_raise
+ * (ledger.h).
  *
  * Pure, safe on every thread. */
 #ifndef TOOLS_MONITOR_ALERTS_H
@@ -31,9 +32,10 @@ enum alert_topic { /* what an alert is about; at most one of each is open an end
                    ALERT_TRUST,
                    ALERT_NAME,
                    ALERT_CHANGE,
-                   ALERT_CT, /* these three by monitor_raise */
+                   ALERT_CT, /* these four by monitor_raise */
                    ALERT_FEED,
                    ALERT_AGENT,
+                   ALERT_WORKERS,
                    ALERT_TOPICS,
 };
 enum { ALERT_ENDPOINT_TOPICS = ALERT_CHANGE + 1 };
@@ -55,6 +57,8 @@ enum alert_event {
     EVENT_FEED_FRESH,
     EVENT_AGENT_SILENT,
     EVENT_AGENT_BACK,
+    EVENT_WORKERS_SILENT,
+    EVENT_WORKERS_BACK,
     ALERT_EVENTS,
 };
 

@@ -18,10 +18,11 @@ const char *severity_priority(enum severity severity) {
 
 const char *alert_topic_name(enum alert_topic topic) {
     static const char *const names[ALERT_TOPICS] = {
-        [ALERT_EXPIRY] = "expiry", [ALERT_UNREACHABLE] = "unreachable",
-        [ALERT_TRUST] = "trust",   [ALERT_NAME] = "name",
-        [ALERT_CHANGE] = "change", [ALERT_CT] = "ct",
-        [ALERT_FEED] = "feed",     [ALERT_AGENT] = "agent",
+        [ALERT_EXPIRY] = "expiry",   [ALERT_UNREACHABLE] = "unreachable",
+        [ALERT_TRUST] = "trust",     [ALERT_NAME] = "name",
+        [ALERT_CHANGE] = "change",   [ALERT_CT] = "ct",
+        [ALERT_FEED] = "feed",       [ALERT_AGENT] = "agent",
+        [ALERT_WORKERS] = "workers",
     };
     return names[topic];
 }
@@ -54,6 +55,10 @@ static const struct {
     [EVENT_FEED_FRESH] = {"feed_fresh", "It speaks again."},
     [EVENT_AGENT_SILENT] = {"agent_silent", "An agent has not reported when it should have."},
     [EVENT_AGENT_BACK] = {"agent_back", "It reports again."},
+    [EVENT_WORKERS_SILENT] = {"workers_silent",
+                              "No worker of the fleet answers for the targets of a label: how they "
+                              "are is not known."},
+    [EVENT_WORKERS_BACK] = {"workers_back", "One answers again."},
 };
 
 const char *alert_event_name(enum alert_event event) {

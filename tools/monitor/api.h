@@ -52,6 +52,7 @@ struct api {
     struct event_hub *hub;
     struct api_schedule schedule;
     bool open_metrics; /* /metrics and /healthz ask for no token */
+    bool has_fleet;    /* there may be workers, for targets with `via` */
     /* Whole samples in Prometheus' text, of all that runs beside: watch's, the outbox's. NULL:
      * none. */
     void (*metrics)(void *owner, struct buffer *out);

@@ -340,6 +340,7 @@ static const char sample_head[] =
     "[\"web\"]},\n"
     "    // {\"host\": \"mail.example.org\", \"port\": 25, \"warn_days\": 20, \"crit_days\": 7},\n"
     "    // {\"host\": \"192.0.2.0/24\", \"port\": 8443},\n"
+    "    // {\"host\": \"10.1.0.0/24\", \"via\": \"berlin\"}, // by trawl worker --label berlin\n"
     "  ],\n"
     "  \"scan_interval\": 3600,\n"
     "  \"timeout\": 10,\n"

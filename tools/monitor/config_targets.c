@@ -13,7 +13,7 @@ struct applying {
     struct config_changes changes;
 };
 
-/* What makes two rows the same target. */
+/* What makes two rows the same target: from another network it is another one. */
 static int compare_identity(const struct monitor_target *a, const struct monitor_target *b) {
     int order = strcmp(a->host, b->host);
 
@@ -21,7 +21,9 @@ static int compare_identity(const struct monitor_target *a, const struct monitor
         order = (a->port > b->port) - (a->port < b->port);
     if (!order)
         order = strcmp(a->protocol, b->protocol);
-    return order ? order : strcmp(a->connect_address, b->connect_address);
+    if (!order)
+        order = strcmp(a->connect_address, b->connect_address);
+    return order ? order : strcmp(a->via, b->via);
 }
 
 static int by_identity(const void *a, const void *b) {

@@ -169,6 +169,23 @@ struct monitor_notice {
 enum error monitor_raise(struct ledger_write *write, const struct monitor_notice *notice,
                          bool *raised, struct failure *failure) __attribute__((warn_unused_result));
 
+/* Nobody probes these targets at the moment: their summaries say so, and why, until the next
+ * result. */
+#define SUMMARY_UNANSWERED "unanswered"
+enum error monitor_write_unanswered(struct ledger_write *write, const int64_t *keys, uint32_t count,
+                                    const char *why, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* No worker with a label answers, as `silence` says in a sentence; NULL: one does again. The first
+ * of each counts. */
+enum error monitor_write_workers(struct ledger_write *write, const char *label, const char *silence,
+                                 struct failure *failure) __attribute__((warn_unused_result));
+
+/* The labels that targets have: nobody waits any more for workers with others. */
+enum error monitor_write_labels(struct ledger_write *write, const char *const *labels,
+                                uint32_t count, struct failure *failure)
+    __attribute__((warn_unused_result));
+
 /* --- For any thread --- */
 
 struct monitor_ledger_statistics {

@@ -5,7 +5,8 @@
  *     ledger_results.c    results: what is known of their endpoints, what they change
  *     ledger_rows.c       the rows of a round, written with a statement a table
  *     ledger_alerts.c     alerts, notices for the channels, events
- *     ledger_agents.c     results for another monitor; agents that report to this one */
+ *     ledger_agents.c     results for another monitor; agents that report to this one
+ *     ledger_workers.c    targets that no worker of the fleet answers for */
 #ifndef TOOLS_MONITOR_LEDGER_INTERNAL_H
 #define TOOLS_MONITOR_LEDGER_INTERNAL_H
 

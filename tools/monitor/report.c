@@ -128,7 +128,8 @@ void scout_add_certificate(const struct scout_certificate *certificate, struct b
 
 /* --- Reports --- */
 
-enum error report_select_fields(struct field_selection *out, struct failure *failure) {
+enum error report_select_more_fields(struct field_selection *out, const char *more,
+                                     struct failure *failure) {
     const struct record_kind *kind = &probe_record_kind;
     struct buffer names;
 
@@ -136,12 +137,17 @@ enum error report_select_fields(struct field_selection *out, struct failure *fai
     for (uint32_t i = 0; i < kind->field_count; i++)
         if (strncmp(kind->fields[i].name, "certificate.", strlen("certificate.")) != 0)
             buffer_add_format(&names, "%s%s", names.len ? "," : "", kind->fields[i].name);
+    buffer_add_text(&names, more);
     buffer_add_byte(&names, 0);
     enum error error = names.failed
                            ? failure_set(failure, ERROR_MEMORY, "no memory for the fields")
                            : field_selection_init(out, kind, (const char *)names.ptr, failure);
     buffer_deinit(&names);
     return error;
+}
+
+enum error report_select_fields(struct field_selection *out, struct failure *failure) {
+    return report_select_more_fields(out, "", failure);
 }
 
 static void add_certificate(const struct report_result *result, struct slice host,

@@ -86,5 +86,8 @@ void report_add_body(const struct report_head *head, struct slice certificates,
 /* The fields of `record`: all but the certificate's, which stands beside it. */
 enum error report_select_fields(struct field_selection *out, struct failure *failure)
     __attribute__((warn_unused_result));
+/* And these, each with a comma before it. */
+enum error report_select_more_fields(struct field_selection *out, const char *more,
+                                     struct failure *failure) __attribute__((warn_unused_result));
 
 #endif

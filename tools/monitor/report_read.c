@@ -1,10 +1,8 @@
 #include "tools/monitor/report.h"
 
-#include "engine/base/base64.h"
 #include "engine/base/quote.h"
 #include "engine/hash/sha256.h"
 #include "engine/probe/judge.h"
-#include "engine/x509/certificate.h"
 #include "sinks/store/record_view.h"
 #include "tools/monitor/report_record.h"
 
@@ -55,7 +53,6 @@ static bool read_der(struct slice text, struct buffer *out) {
     static const char begin[] = "-----BEGIN CERTIFICATE-----";
     const uint8_t *head = text.len ? memmem(text.ptr, text.len, begin, strlen(begin)) : NULL;
     struct buffer base64;
-    size_t len = 0;
 
     if (head)
         text = slice_from(text, (size_t)(head - text.ptr) + strlen(begin));
@@ -64,11 +61,8 @@ static bool read_der(struct slice text, struct buffer *out) {
     for (size_t i = 0; i < text.len && text.ptr[i] != '-'; i++)
         if (text.ptr[i] > ' ')
             buffer_add_byte(&base64, text.ptr[i]);
-    uint8_t *at = buffer_reserve(out, base64_decoded_max(base64.len) + 1);
-    bool ok = at && !base64.failed && base64.len &&
-              base64_decode(buffer_slice(&base64), at, &len, NULL) &&
-              len <= LIMIT_CERTIFICATE_BYTES;
-    out->len = ok ? len : 0;
+    bool ok =
+        !base64.failed && report_read_base64(buffer_slice(&base64), LIMIT_CERTIFICATE_BYTES, out);
     buffer_deinit(&base64);
     return ok;
 }
@@ -128,23 +122,8 @@ static enum error read_endpoint(yyjson_val *object, struct report_item *item,
 
 static enum error fill_certificate(struct probe_record *record, yyjson_val *object,
                                    struct slice der, struct failure *failure) {
-    struct arena *memory = &record->head.memory;
-    struct certificate certificate;
-
-    if (!der.len)
-        return report_fill_told(object, record, failure);
-    der = arena_copy(memory, der);
-    if (!der.ptr)
-        return failure_set(failure, ERROR_MEMORY, "no memory for a record");
-    enum certificate_error wrong = certificate_decode(der, &certificate);
-    if (wrong != CERTIFICATE_OK)
-        return failure_set(failure, ERROR_INPUT, "raw_certificate: %s",
-                           certificate_error_text(wrong));
-    if (!certificate_fields_fill(&certificate, memory, &record->certificate))
-        return failure_set(failure, ERROR_MEMORY, "no memory for a record");
-    record->has_certificate = true;
-    record->earliest_not_after = certificate.not_after;
-    return ERROR_NONE;
+    return der.len ? report_fill_der(der, record, failure)
+                   : report_fill_told(object, record, failure);
 }
 
 /* By which a record is known that comes again: nothing of when it came. */

@@ -1,11 +1,17 @@
 #include "tools/monitor/report_record.h"
 
+#include "engine/base/base64.h"
 #include "engine/base/limits.h"
 #include "engine/base/quote.h"
 #include "engine/base/text.h"
 #include "engine/starttls/dialogue.h"
 #include "engine/tls/session.h"
+#include "engine/x509/certificate.h"
+#include "engine/x509/crl.h"
+#include "engine/x509/revocation.h"
 #include "tools/monitor/report.h"
+
+enum { CRL_REASONS = 11 }; /* RFC 5280 section 5.3.1 */
 
 /* --- Values --- */
 
@@ -42,8 +48,7 @@ static int hex_digit(uint8_t c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Digits with colons between the bytes, or without; false unless they are `size` bytes. */
-static bool read_hex(struct slice text, uint8_t *out, size_t size) {
+bool report_read_hex(struct slice text, uint8_t *out, size_t size) {
     size_t count = 0;
 
     for (size_t i = 0; i + 1 < text.len; i += 2) {
@@ -54,6 +59,16 @@ static bool read_hex(struct slice text, uint8_t *out, size_t size) {
         out[count++] = (uint8_t)(high << 4 | low);
     }
     return count == size;
+}
+
+bool report_read_base64(struct slice text, size_t size, struct buffer *out) {
+    size_t len = 0;
+    uint8_t *at = text.len ? buffer_reserve(out, base64_decoded_max(text.len) + 1) : NULL;
+
+    if (!at || !base64_decode(text, at, &len, NULL) || len > size)
+        return false;
+    out->len += len;
+    return true;
 }
 
 /* The number of a word in a table of names; -1 when it is not there. */
@@ -69,6 +84,12 @@ static const char *words_plan(int i) {
 static const char *words_finding(int i) {
     return finding_name((enum finding)i);
 }
+static const char *words_revocation(int i) {
+    return revocation_status_name((enum revocation_status)i);
+}
+static const char *words_reason(int i) {
+    return crl_reason_name((uint8_t)i);
+}
 
 static int find_word(struct slice word, int count, const char *(*name)(int)) {
     for (int i = 0; i < count; i++)
@@ -78,6 +99,24 @@ static int find_word(struct slice word, int count, const char *(*name)(int)) {
 }
 
 /* --- The parts of a record --- */
+
+enum error report_fill_der(struct slice der, struct probe_record *record, struct failure *failure) {
+    struct arena *memory = &record->head.memory;
+    struct certificate certificate;
+
+    der = arena_copy(memory, der);
+    if (!der.ptr)
+        return failure_set(failure, ERROR_MEMORY, "no memory for a record");
+    enum certificate_error wrong = certificate_decode(der, &certificate);
+    if (wrong != CERTIFICATE_OK)
+        return failure_set(failure, ERROR_INPUT, "raw_certificate: %s",
+                           certificate_error_text(wrong));
+    if (!certificate_fields_fill(&certificate, memory, &record->certificate))
+        return failure_set(failure, ERROR_MEMORY, "no memory for a record");
+    record->has_certificate = true;
+    record->earliest_not_after = certificate.not_after;
+    return ERROR_NONE;
+}
 
 static void fill_addresses(yyjson_val *object, struct probe_record *record) {
     yyjson_val *list = yyjson_obj_get(object, "addresses"), *value;
@@ -112,7 +151,7 @@ static uint16_t code_of(struct slice word) {
     uint8_t bytes[2];
 
     if (word.len == 6 && slice_is(slice_first(word, 2), "0x") &&
-        read_hex(slice_from(word, 2), bytes, sizeof bytes))
+        report_read_hex(slice_from(word, 2), bytes, sizeof bytes))
         return (uint16_t)(bytes[0] << 8 | bytes[1]);
     return 0;
 }
@@ -135,6 +174,20 @@ static uint16_t group_of(struct slice word) {
     return code_of(word);
 }
 
+static void fill_alert(struct slice word, struct probe_record *record) {
+    uint16_t found = code_of(word);
+
+    if (!word.len)
+        return;
+    for (uint16_t alert = 0; alert <= UINT8_MAX; alert++) {
+        const char *name = tls_alert_name((uint8_t)alert);
+        if (name && slice_is(word, name))
+            found = alert;
+    }
+    record->tls.alert_received = true;
+    record->tls.alert = (uint8_t)found;
+}
+
 static void fill_tls(yyjson_val *tls, struct probe_record *record) {
     yyjson_val *asked = yyjson_obj_get(tls, "client_certificate_requested");
 
@@ -151,6 +204,7 @@ static void fill_tls(yyjson_val *tls, struct probe_record *record) {
     record->tls.ocsp_stapled = flag_of(tls, "ocsp_stapled");
     record->tls.key_proven = flag_of(tls, "key_proven");
     record->tls.sct_count = (uint16_t)number_of(tls, "sct_count", UINT16_MAX, 0);
+    fill_alert(text_of(tls, "alert"), record);
 }
 
 static void fill_chain(yyjson_val *list, struct probe_record *record) {
@@ -172,8 +226,8 @@ static void fill_chain(yyjson_val *list, struct probe_record *record) {
             .issuer = keep(record, text_of(value, "issuer"), LIMIT_NAME_TEXT_BYTES),
             .not_after = time_s_of(value, "not_after"),
         };
-        (void)read_hex(text_of(value, "fingerprint_sha256"), link->fingerprint_sha256,
-                       sizeof link->fingerprint_sha256);
+        (void)report_read_hex(text_of(value, "fingerprint_sha256"), link->fingerprint_sha256,
+                              sizeof link->fingerprint_sha256);
         if (link->readable && link->not_after && link->not_after < record->earliest_not_after)
             record->earliest_not_after = link->not_after;
     }
@@ -194,6 +248,23 @@ static void fill_trust(yyjson_val *trust, struct probe_record *record) {
     record->trust.matched_name = keep(record, text_of(trust, "matched_name"), UINT8_MAX);
     record->trust.chain_not_after = time_s_of(trust, "chain_not_after");
     record->trust.fetched_issuers = (uint8_t)number_of(trust, "fetched_issuers", UINT8_MAX, 0);
+}
+
+static void fill_revocation(yyjson_val *revocation, struct probe_record *record) {
+    int status = find_word(text_of(revocation, "status"), REVOCATION_REVOKED + 1, words_revocation),
+        reason = find_word(text_of(revocation, "reason"), CRL_REASONS, words_reason);
+
+    record->has_revocation = yyjson_is_obj(revocation);
+    if (!record->has_revocation)
+        return;
+    record->revocation.status = (uint8_t)(status < 0 ? REVOCATION_UNCHECKED : status);
+    record->revocation.reason = (uint8_t)(reason < 0 ? 0 : reason);
+    record->revocation.depth = (uint8_t)number_of(revocation, "depth", UINT8_MAX, 0);
+    record->revocation.revoked_at = time_s_of(revocation, "revoked_at");
+    record->revocation.this_update = time_s_of(revocation, "this_update");
+    record->revocation.next_update = time_s_of(revocation, "next_update");
+    record->revocation.url = keep(record, text_of(revocation, "url"), LIMIT_FETCH_URL_BYTES);
+    record->revocation.error = keep(record, text_of(revocation, "error"), REPORT_ERROR_BYTES);
 }
 
 static void fill_findings(yyjson_val *list, struct probe_record *record) {
@@ -235,6 +306,7 @@ enum error report_fill_record(yyjson_val *object, struct probe_record *record,
     fill_tls(yyjson_obj_get(object, "tls"), record);
     fill_chain(yyjson_obj_get(object, "chain"), record);
     fill_trust(yyjson_obj_get(object, "trust"), record);
+    fill_revocation(yyjson_obj_get(object, "revocation"), record);
     fill_findings(yyjson_obj_get(object, "findings"), record);
     return ERROR_NONE;
 }
@@ -316,13 +388,13 @@ enum error report_fill_told(yyjson_val *object, struct probe_record *record,
     if (!report_time(text_of(validity, "not_before"), &from_ms) ||
         !report_time(text_of(validity, "not_after"), &to_ms))
         return failure_set(failure, ERROR_INPUT, "neither raw_certificate nor dates in validity");
-    if (!read_hex(text_of(prints, "sha256"), out->fingerprint_sha256,
-                  sizeof out->fingerprint_sha256))
+    if (!report_read_hex(text_of(prints, "sha256"), out->fingerprint_sha256,
+                         sizeof out->fingerprint_sha256))
         return failure_set(failure, ERROR_INPUT,
                            "neither raw_certificate nor a fingerprint (sha256)");
     out->told = out->has_fingerprint_sha256 = out->has_validity = true;
-    out->has_fingerprint_sha1 =
-        read_hex(text_of(prints, "sha1"), out->fingerprint_sha1, sizeof out->fingerprint_sha1);
+    out->has_fingerprint_sha1 = report_read_hex(text_of(prints, "sha1"), out->fingerprint_sha1,
+                                                sizeof out->fingerprint_sha1);
     out->not_before = from_ms / 1000;
     out->not_after = record->earliest_not_after = to_ms / 1000;
     out->lifetime_days = (int32_t)((out->not_after - out->not_before + 1) / 86400);

@@ -84,12 +84,15 @@ static void get_health(struct call *call) {
 
 /* --- Metrics --- */
 
+/* A target that nobody probes has no samples: what was is not what is. */
 static const struct sql_statement RESULTS = {
     .text = "SELECT t.host, t.port, r.endpoint, r.agent, r.status, r.outcome, r.last_check,"
             " r.not_after, r.fingerprint, r.subject, r.issuer, d.record FROM monitor_results r"
             " JOIN monitor_targets t ON t.key = r.target"
             " LEFT JOIN monitor_records d ON d.target = r.target AND d.endpoint = r.endpoint"
-            " AND d.agent = r.agent ORDER BY t.key, r.endpoint, r.agent"};
+            " AND d.agent = r.agent WHERE NOT EXISTS (SELECT 1 FROM monitor_summary s"
+            " WHERE s.target = r.target AND s.outcome = '" SUMMARY_UNANSWERED "')"
+            " ORDER BY t.key, r.endpoint, r.agent"};
 
 /* Rows come one after another, but all samples of a metric belong together. */
 struct samples {
@@ -334,6 +337,10 @@ static const struct schema health_schema = {
             {.name = "overdue_targets", .type = SCHEMA_INTEGER},
             {.name = "channels", .type = SCHEMA_INTEGER},
             {.name = "channels_failing", .type = SCHEMA_INTEGER},
+            {.name = "fleet_labels", .type = SCHEMA_INTEGER, .summary = "Of workers; with --via."},
+            {.name = "fleet_labels_silent",
+             .type = SCHEMA_INTEGER,
+             .summary = "For which no worker answers: no illness of the monitor."},
             {.name = "version", .type = SCHEMA_TEXT, REQUIRED},
             {.name = "started_at", .type = SCHEMA_TIME, .flags = SCHEMA_REQUIRED | SCHEMA_NULLABLE},
             {0}},

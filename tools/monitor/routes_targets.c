@@ -39,6 +39,7 @@ enum column {
     COLUMN_AGENT,
     COLUMN_LAST_CHECK,
     COLUMN_OPEN_ALERTS,
+    COLUMN_VIA,
 };
 
 #define COLUMNS                                                                                    \
@@ -47,7 +48,7 @@ enum column {
     "s.outcome,"                                                                                   \
     " s.error, s.not_after, s.fingerprint, s.subject, s.issuer, s.endpoints, s.agent, "            \
     "s.last_check, (SELECT COUNT(*) FROM monitor_alerts a WHERE a.target = t.key"                  \
-    " AND a.resolved_at IS NULL)"                                                                  \
+    " AND a.resolved_at IS NULL), t.via"                                                           \
     " FROM monitor_targets t LEFT JOIN monitor_summary s ON s.target = t.key"
 
 /* The worst first; the cursor is the place of the last row. */
@@ -107,6 +108,7 @@ static void add_target(struct listing *listing, const struct sql_value *row) {
     json_integer(out, "warn_days", row_integer(&row[COLUMN_WARN]));
     json_integer(out, "crit_days", row_integer(&row[COLUMN_CRIT]));
     json_integer(out, "interval_s", row_integer(&row[COLUMN_INTERVAL]));
+    json_text(out, "via", row_bytes(&row[COLUMN_VIA]));
     json_flag(out, "is_cidr", row_integer(&row[COLUMN_IS_CIDR]));
     json_text(out, "source", row_bytes(&row[COLUMN_SOURCE]));
     json_flag(out, "enabled", row_integer(&row[COLUMN_ENABLED]));
@@ -404,11 +406,18 @@ static const struct schema_field target_fields[] = {
     {.name = "warn_days", .type = SCHEMA_INTEGER, REQUIRED},
     {.name = "crit_days", .type = SCHEMA_INTEGER, REQUIRED},
     {.name = "interval_s", .type = SCHEMA_INTEGER, REQUIRED, .summary = "0: the monitor's own."},
+    {.name = "via",
+     .type = SCHEMA_TEXT,
+     REQUIRED,
+     .summary = "Who probes it: a worker with this label, * for any; empty for us."},
     {.name = "is_cidr", .type = SCHEMA_FLAG, REQUIRED},
     {.name = "source", .type = SCHEMA_TEXT, REQUIRED, .summary = "api, config or agent."},
     {.name = "enabled", .type = SCHEMA_FLAG, REQUIRED},
     {.name = "status", .type = SCHEMA_TEXT, REQUIRED, .choices = STATUSES},
-    {.name = "outcome", .type = SCHEMA_TEXT, REQUIRED, .summary = "How the last probe ended."},
+    {.name = "outcome",
+     .type = SCHEMA_TEXT,
+     REQUIRED,
+     .summary = "How the last probe ended; unanswered: no worker is there to probe it."},
     {.name = "error", .type = SCHEMA_TEXT, REQUIRED},
     {.name = "days_left", .type = SCHEMA_NUMBER, NULLABLE},
     {.name = "not_after", .type = SCHEMA_TIME, NULLABLE},

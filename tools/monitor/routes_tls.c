@@ -259,6 +259,8 @@ static bool read_target(struct call *call, struct monitor_target *target) {
     if (!call_json(call))
         return false;
     enum error error = target_read(target, yyjson_doc_get_root(call->request->json), &failure);
+    if (!error)
+        error = target_check_via(target, call->api->has_fleet, &failure);
     if (error)
         answer_failure(call->answer, error, &failure);
     return error == ERROR_NONE;
@@ -363,6 +365,9 @@ static const struct schema list_schema = {.name = "TlsTargets", .list_of = &targ
         {.name = "connect_address", .type = SCHEMA_TEXT},                                          \
         {.name = "ca_file", .type = SCHEMA_TEXT, .summary = "A file of the monitor's CA folder."}, \
         {.name = "dane_check", .type = SCHEMA_FLAG},                                               \
+        {.name = "via",                                                                            \
+         .type = SCHEMA_TEXT,                                                                      \
+         .summary = "A worker with this label probes it; * for any, empty for us."},               \
         {.name = "interval_s", .type = SCHEMA_INTEGER}, {.name = "enabled", .type = SCHEMA_FLAG},  \
         {0}
 

@@ -27,9 +27,22 @@ void schedule_wait(struct schedule *schedule, uint64_t wait_ms) {
  * Targets
  * ------------------------------------------------------------------------------------------- */
 
+static enum error find_place(const struct schedule *schedule, const struct monitor_target *from,
+                             uint32_t *place, struct failure *failure) {
+    uint32_t site;
+    enum error error = target_check_via(from, schedule->fleet != NULL, failure);
+
+    if (!error)
+        error = fleet_site_find(schedule->fleet, from->via, from->ca_file, &site, failure);
+    if (!error)
+        *place = PLACE_POOL + 1 + site;
+    return error;
+}
+
 enum error schedule_make_target(const struct schedule *schedule, const struct monitor_target *from,
-                                struct target *out, struct failure *failure) {
+                                struct target *out, uint32_t *place, struct failure *failure) {
     *out = (struct target){.port = from->port};
+    *place = PLACE_POOL;
     if (!from->is_cidr && !address_parse(slice_of(from->host), &out->address)) {
         enum error error = target_set_name(out, slice_of(from->host), failure);
         if (error)
@@ -47,6 +60,8 @@ enum error schedule_make_target(const struct schedule *schedule, const struct mo
     } else {
         out->protocol = dialogue_by_port(from->port);
     }
+    if (from->via[0])
+        return find_place(schedule, from, place, failure);
     if (!from->ca_file[0])
         return ERROR_NONE;
     out->roots = schedule->config.roots(schedule->config.owner, from->ca_file, failure);
@@ -77,9 +92,10 @@ static void trouble(struct schedule *schedule, const struct failure *failure) {
 }
 
 static bool fill(struct entry *entry, const struct monitor_target *from,
-                 const struct target *target) {
+                 const struct target *target, uint32_t place) {
     struct failure ignored;
 
+    entry->place = place;
     entry->interval_ms = from->interval_s * 1000;
     entry->is_block = from->is_cidr;
     entry->target = *target;
@@ -92,29 +108,43 @@ static bool fill(struct entry *entry, const struct monitor_target *from,
     return true;
 }
 
-static void forget_scans(struct schedule *schedule, struct entry *entry) {
+void schedule_forget_scans(struct schedule *schedule, struct entry *entry) {
     for (uint32_t i = 0; i < SCANS; i++)
         if (entry->scans >> i & 1)
             schedule->scans[i].progress.done++;
     entry->scans = 0;
 }
 
-/* With the lock. What runs keeps running as it was, and is due at once when it ends. */
+/* With the lock: what goes on in the fleet, perhaps for ever, is not the entry's any more. */
+static void recall(struct entry *entry) {
+    struct job *job = entry->job;
+
+    if (!entry->is_running || job->place == PLACE_POOL)
+        return;
+    job->entry = NULL;
+    job->is_left = true;
+    job->is_cut = job->handed < job->count;
+    job->count = job->handed;
+    entry->is_running = entry->is_stuck = false;
+}
+
+/* With the lock. What the pool has keeps running as it was, and is due at once when it ends. */
 static enum error put_target(struct schedule *schedule, const struct monitor_target *from,
-                             const struct target *target, struct failure *failure) {
+                             const struct target *target, uint32_t place, struct failure *failure) {
     struct entry *entry = entries_find(&schedule->entries, from->key);
 
     if (!entry && !(entry = entries_add(&schedule->entries, from->key)))
         return failure_set(failure, ERROR_MEMORY, "no memory for the targets");
     entry->is_seen = true;
     entry->is_gone = false;
-    entry->is_enabled = target && fill(entry, from, target);
+    recall(entry);
+    entry->is_enabled = target && fill(entry, from, target, place);
     entry->updated_ms = from->updated_ms;
     entry->is_changed = entry->is_running;
     if (!entry->is_enabled) {
         entries_unschedule(&schedule->entries, entry);
         if (!entry->is_running)
-            forget_scans(schedule, entry);
+            schedule_forget_scans(schedule, entry);
     } else if (!entry->is_running && !schedule->config.only_on_demand) {
         entry->due_ms = clock_unix_ms();
         entries_schedule(&schedule->entries, entry);
@@ -130,17 +160,18 @@ static enum error take_target(void *context, const struct monitor_target *from,
     struct entry *entry = entries_find(&schedule->entries, from->key);
     struct target target;
     struct failure why = {0};
+    uint32_t place = PLACE_POOL;
 
     if (entry && entry->updated_ms == from->updated_ms) {
         entry->is_seen = true;
         return ERROR_NONE;
     }
     bool is_fine =
-        from->enabled && schedule_make_target(schedule, from, &target, &why) == ERROR_NONE;
+        from->enabled && schedule_make_target(schedule, from, &target, &place, &why) == ERROR_NONE;
     if (why.code)
         loading->failure = why;
     pthread_mutex_lock(&schedule->lock);
-    enum error error = put_target(schedule, from, is_fine ? &target : NULL, failure);
+    enum error error = put_target(schedule, from, is_fine ? &target : NULL, place, failure);
     pthread_mutex_unlock(&schedule->lock);
     return error;
 }
@@ -172,8 +203,9 @@ static void sweep_gone(struct schedule *schedule) {
         struct entry *entry = schedule->entries.rows[i];
         entry->is_gone = !entry->is_seen;
         if (entry->is_gone) {
+            recall(entry);
             entries_unschedule(&schedule->entries, entry);
-            forget_scans(schedule, entry);
+            schedule_forget_scans(schedule, entry);
         }
     }
     entries_sweep(&schedule->entries, is_dead);
@@ -201,6 +233,8 @@ static enum error load(struct schedule *schedule, bool is_first, struct failure 
     }
     pthread_cond_broadcast(&schedule->changed);
     pthread_mutex_unlock(&schedule->lock);
+    if (!error && (schedule->fleet || is_first))
+        schedule_use_sites(schedule);
     if (loading.failure.code)
         trouble(schedule, &loading.failure);
     return error;
@@ -225,8 +259,8 @@ static void end_job(struct schedule *schedule, struct job *job) {
         return;
     }
     free(job);
-    entry->is_running = false;
-    forget_scans(schedule, entry);
+    entry->is_running = entry->is_stuck = false;
+    schedule_forget_scans(schedule, entry);
     if (entry->is_gone || !entry->is_enabled || schedule->config.only_on_demand)
         return;
     entry->due_ms = clock_unix_ms();
@@ -247,33 +281,36 @@ static void tell_ledger(struct schedule *schedule, const struct job *job,
     monitor_ledger_result(schedule->config.ledger, &result);
 }
 
-/* On a worker's thread. The number of the target that the record is of finds its job. */
-static void see(void *owner, uint32_t worker, const struct probe_record *seen) {
-    struct schedule *schedule = owner;
-    struct probe_record *record = (struct probe_record *)seen; /* to be counted, not changed */
-    uint64_t number = probe_record_number(seen);
-    bool is_last = seen->head.ticket || seen->outcome == OUTCOME_CANCELLED;
-
-    (void)worker;
+void schedule_land(struct schedule *schedule, uint64_t number, struct probe_record *record,
+                   bool is_last) {
     pthread_mutex_lock(&schedule->lock);
     struct job **flight = &schedule->flights[number % FLIGHTS], *job = *flight;
     assert(job);
-    schedule->probed++;
-    if (job->entry) {
+    schedule->probed += record != NULL;
+    if (record && job->entry) {
         tell_ledger(schedule, job, record);
-    } else if (!job->record && seen->outcome != OUTCOME_CANCELLED) {
+    } else if (record && !job->record && record->outcome != OUTCOME_CANCELLED) {
         record_get(&record->head);
         job->record = record;
     }
     if (is_last) {
         *flight = NULL;
         bool is_awaited = schedule->awaits_flight || !job->entry || job->entry->scans;
-        if (++job->done == job->count)
+        if (++job->done == job->count && !job->is_cut)
             end_job(schedule, job);
         if (is_awaited)
             pthread_cond_broadcast(&schedule->changed);
     }
     pthread_mutex_unlock(&schedule->lock);
+}
+
+/* On a worker's thread. The number of the target that the record is of is that of its flight. */
+static void see(void *owner, uint32_t worker, const struct probe_record *seen) {
+    struct probe_record *record = (struct probe_record *)seen; /* to be counted, not changed */
+
+    (void)worker;
+    schedule_land(owner, probe_record_number(seen), record,
+                  seen->head.ticket || seen->outcome == OUTCOME_CANCELLED);
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -289,6 +326,14 @@ static struct job *take_first(struct job **list, struct job ***end) {
     return job;
 }
 
+static void append_feeding(struct schedule *schedule, struct job *job) {
+    struct feeding *feeding = &schedule->places[job->place];
+
+    schedule->running++;
+    feeding->count++;
+    schedule_append(job, &feeding->end);
+}
+
 /* With the lock. Without memory it is due again a little later. */
 static void begin_entry(struct schedule *schedule, struct entry *entry) {
     struct job *job = calloc(1, sizeof *job);
@@ -300,30 +345,27 @@ static void begin_entry(struct schedule *schedule, struct entry *entry) {
     }
     entries_unschedule(&schedule->entries, entry);
     entry->is_running = true;
+    entry->job = job;
     *job = (struct job){.entry = entry,
+                        .place = entry->place,
                         .target = entry->target,
                         .block = entry->block,
                         .is_block = entry->is_block,
                         .count = entry->count};
     if (job->is_block)
         permutation_init(&job->order, job->count, random_u64(&schedule->random));
-    schedule->running++;
-    schedule->feeding_count++;
-    schedule_append(job, &schedule->feeding_end);
+    append_feeding(schedule, job);
 }
 
-/* With the lock: all that is due, as far as there is room. */
+/* With the lock: all that is due, as far as there is room in the pool. What is for the fleet may
+ * wait for long, and holds nothing else back. */
 static void begin_due(struct schedule *schedule) {
     struct entry *entry;
     int64_t now = clock_unix_ms();
 
-    while (schedule->probes) {
-        struct job *job = take_first(&schedule->probes, &schedule->probes_end);
-        schedule->running++;
-        schedule->feeding_count++;
-        schedule_append(job, &schedule->feeding_end);
-    }
-    while (schedule->feeding_count < JOBS_FEEDING &&
+    while (schedule->probes)
+        append_feeding(schedule, take_first(&schedule->probes, &schedule->probes_end));
+    while (schedule->places[PLACE_POOL].count < JOBS_FEEDING &&
            (entry = entries_first(&schedule->entries)) != NULL && entry->due_ms <= now)
         begin_entry(schedule, entry);
 }
@@ -333,12 +375,31 @@ static void set_address(const struct job *job, struct target *target) {
         target->address = cidr_address(&job->block, permutation_at(&job->order, job->handed));
 }
 
+/* With the lock: the next number whose flight is over; 0 when there is none. Some of the fleet's
+ * may take for ever. */
+static uint64_t free_number(const struct schedule *schedule) {
+    for (uint64_t i = 1; i <= FLIGHTS; i++)
+        if (!schedule->flights[(schedule->numbers + i) % FLIGHTS])
+            return schedule->numbers + i;
+    return 0;
+}
+
+/* To where its job goes. */
+static bool submit(struct schedule *schedule, uint32_t place, const struct target *target) {
+    if (place == PLACE_POOL)
+        return pool_submit(schedule->pool, target) == ERROR_NONE;
+    if (!fleet_site_give(schedule->fleet, place - 1, target->number, target))
+        schedule_land(schedule, target->number, NULL, true); /* due again */
+    return true;
+}
+
 /* With the lock, which is given up while the workers have no room. False when it is to end. */
 static bool hand_out(struct schedule *schedule, struct job *job) {
-    uint64_t number = schedule->numbers + 1;
     struct target target = job->target;
+    uint32_t place = job->place;
+    uint64_t number;
 
-    while (schedule->flights[number % FLIGHTS] && !schedule->is_stopping) {
+    while (!(number = free_number(schedule)) && !schedule->is_stopping) {
         schedule->awaits_flight = true;
         schedule_wait(schedule, IDLE_MS);
     }
@@ -351,27 +412,43 @@ static bool hand_out(struct schedule *schedule, struct job *job) {
     target.number = target.ticket = number;
     job->handed++; /* the job may be over, and gone, when the lock is taken again */
     pthread_mutex_unlock(&schedule->lock);
-    bool is_taken = pool_submit(schedule->pool, &target) == ERROR_NONE;
+    bool is_taken = submit(schedule, place, &target);
     pthread_mutex_lock(&schedule->lock);
     return is_taken;
 }
 
+/* With the lock: the next place that has room for jobs of its own; NULL for none. */
+static struct feeding *next_place(struct schedule *schedule) {
+    for (uint32_t i = 0; i < PLACES; i++) {
+        uint32_t place = schedule->turn = (schedule->turn + 1) % PLACES;
+        if (schedule->places[place].first &&
+            (place == PLACE_POOL || fleet_site_has_room(schedule->fleet, place - 1)))
+            return &schedule->places[place];
+    }
+    return NULL;
+}
+
 /* With the lock: one turn of the first job. The list holds it as long as something of it is left,
  * and it cannot be over before. */
-static bool feed(struct schedule *schedule) {
-    struct job *job = take_first(&schedule->feeding, &schedule->feeding_end);
+static bool feed(struct schedule *schedule, struct feeding *feeding) {
+    struct job *job = take_first(&feeding->first, &feeding->end);
     uint64_t left = job->count - job->handed;
     uint64_t turn = left < TURN_ADDRESSES ? left : TURN_ADDRESSES;
 
     for (uint64_t i = 0; i < turn; i++)
         if (!hand_out(schedule, job)) { /* not all of it will be done, so it is still there */
-            schedule_append(job, &schedule->feeding_end);
+            schedule_append(job, &feeding->end);
             return false;
         }
     if (turn < left)
-        schedule_append(job, &schedule->feeding_end);
+        schedule_append(job, &feeding->end);
     else
-        schedule->feeding_count--;
+        feeding->count--;
+    if (left)
+        return true;
+    job->is_cut = false;
+    if (job->done == job->count)
+        end_job(schedule, job);
     return true;
 }
 
@@ -446,13 +523,14 @@ static void *run(void *context) {
         reload_if_due(schedule);
         pthread_mutex_lock(&schedule->lock);
         bool is_full = monitor_ledger_is_full(schedule->config.ledger);
+        struct feeding *feeding = NULL;
         tell_scans(schedule);
         if (!is_full)
             begin_due(schedule);
         if (schedule->is_stopping)
             goes_on = false;
-        else if (schedule->feeding && !is_full)
-            goes_on = feed(schedule);
+        else if (!is_full && (feeding = next_place(schedule)) != NULL)
+            goes_on = feed(schedule, feeding);
         else
             schedule_wait(schedule, is_full ? SCAN_TOLD_MS : idle_ms(schedule, clock_unix_ms()));
         pthread_mutex_unlock(&schedule->lock);
@@ -475,7 +553,8 @@ static enum error init(struct schedule *schedule, struct failure *failure) {
     pthread_cond_init(&schedule->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     random_init(&schedule->random, random_seed());
-    schedule->feeding_end = &schedule->feeding;
+    for (uint32_t i = 0; i < PLACES; i++)
+        schedule->places[i].end = &schedule->places[i].first;
     schedule->probes_end = &schedule->probes;
     schedule->interval_ms = schedule->config.interval_ms;
     return database_open(&schedule->database, &database, failure);
@@ -487,8 +566,10 @@ static enum error start(struct schedule *schedule, struct failure *failure) {
         .probe = schedule->config.probe,
         .observer = {see, schedule},
     };
-    enum error error = load(schedule, true, failure);
+    enum error error = schedule_open_fleet(schedule, failure);
 
+    if (!error)
+        error = load(schedule, true, failure);
     if (!error)
         error = pool_start(&schedule->pool, &pool, failure);
     if (!error)
@@ -536,12 +617,14 @@ void schedule_close(struct schedule *schedule) {
         pool_stop(schedule->pool);
     if (schedule->is_started)
         pthread_join(schedule->thread, NULL);
+    fleet_probes_close(schedule->fleet);
     if (schedule->pool) {
         pool_finish(schedule->pool);
         pool_join(schedule->pool);
         pool_free(schedule->pool);
     }
-    free_jobs(schedule->feeding);
+    for (uint32_t i = 0; i < PLACES; i++)
+        free_jobs(schedule->places[i].first);
     free_jobs(schedule->probes);
     entries_deinit(&schedule->entries);
     database_close(schedule->database);

@@ -1,19 +1,23 @@
 /* The schedule: which target is probed when. A thread that hands targets to the workers as they are
  * due, and gives their records to the ledger.
  *
- *     store ── targets ──▶ heap by due time ──▶ pool (workers) ── records ──▶ ledger
+ *     store ── targets ──▶ heap by due time ──▶ pool, or fleet ── records ──▶ ledger
  *                              ▲      ▲                  │
  *                     interval │      └ "scan now"       └ the last record of a target: due again
  *
  * A target is due an interval after it was probed last, a tenth of that sooner or later, so that
  * many do not meet; after a restart too, for the last time stands in the store. Blocks are visited
  * in a random order, a few addresses in turn with what else is due, and are due again when all
- * their addresses are done. Nothing is handed out while the ledger is full. */
+ * their addresses are done. Nothing is handed out while the ledger is full.
+ *
+ * What a target has as `via` is probed by workers of the fleet. Those that nobody answers for stay
+ * under way; their summaries and an alert say so, and no scan waits for them. */
 #ifndef TOOLS_MONITOR_SCHEDULE_H
 #define TOOLS_MONITOR_SCHEDULE_H
 
 #include "engine/probe/prober.h"
 #include "tools/monitor/api.h"
+#include "tools/monitor/fleet_probes.h"
 
 struct schedule;
 
@@ -31,6 +35,7 @@ struct schedule_config {
     /* On the schedule's thread: targets cannot be read, or one cannot be probed. */
     void (*on_trouble)(void *owner, const struct failure *failure);
     void *owner;
+    const struct fleet_probes_config *fleet; /* NULL: there is none */
 };
 
 /* Reads the targets and starts the threads. */
@@ -57,5 +62,7 @@ struct schedule_statistics {
 };
 void schedule_statistics(struct schedule *schedule, struct schedule_statistics *out);
 void schedule_probe_statistics(struct schedule *schedule, struct prober_statistics *out);
+/* False: there is no fleet. */
+bool schedule_fleet_statistics(struct schedule *schedule, struct fleet_statistics *out);
 
 #endif

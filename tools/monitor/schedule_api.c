@@ -43,6 +43,8 @@ static void scan_entry(struct schedule *schedule, struct scan *scan, struct entr
         return;
     entry->scans |= bit;
     scan->progress.total++;
+    if (entry->is_stuck) /* nobody answers: it is not waited for */
+        schedule_forget_scans(schedule, entry);
     if (entry->is_running)
         return;
     entry->due_ms = ENTRY_AT_ONCE;
@@ -152,9 +154,10 @@ static enum error probe(void *owner, const struct monitor_target *target, uint32
     if (!job)
         return failure_set(failure, ERROR_MEMORY, "no memory");
     job->count = 1;
-    enum error error = target->is_cidr || target->ca_file[0]
-                           ? failure_set(failure, ERROR_USAGE, "one server at a time")
-                           : schedule_make_target(schedule, target, &job->target, failure);
+    enum error error =
+        target->is_cidr || target->ca_file[0]
+            ? failure_set(failure, ERROR_USAGE, "one server at a time")
+            : schedule_make_target(schedule, target, &job->target, &job->place, failure);
     if (error) {
         free(job);
         return error;
@@ -198,6 +201,12 @@ void schedule_statistics(struct schedule *schedule, struct schedule_statistics *
     out->overdue = overdue_of(schedule);
     out->probes = schedule->probed;
     pthread_mutex_unlock(&schedule->lock);
+}
+
+bool schedule_fleet_statistics(struct schedule *schedule, struct fleet_statistics *out) {
+    if (schedule->fleet)
+        fleet_probes_statistics(schedule->fleet, out);
+    return schedule->fleet != NULL;
 }
 
 void schedule_probe_statistics(struct schedule *schedule, struct prober_statistics *out) {

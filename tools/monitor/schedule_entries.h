@@ -8,15 +8,20 @@
 
 enum { ENTRY_NOWHERE = UINT32_MAX, ENTRY_AT_ONCE = 0 };
 
+struct job;
+
 struct entry {
     int64_t key, updated_ms;
     int64_t due_ms;      /* since 1970; ENTRY_AT_ONCE: before all others */
     int64_t interval_ms; /* 0: that of the settings */
     struct target target;
+    uint32_t place;  /* where it is probed */
+    struct job *job; /* while it runs */
     struct cidr_block block;
     uint64_t count; /* addresses: 1 but for a block */
     bool is_block, is_enabled, is_running, is_gone;
     bool is_changed;  /* while it runs, which is as it was before */
+    bool is_stuck;    /* while it runs: nobody answers */
     bool is_seen;     /* in the reading of targets under way */
     uint64_t scans;   /* bits: those that wait for it */
     uint32_t heap_at; /* ENTRY_NOWHERE while it runs, or is not enabled */

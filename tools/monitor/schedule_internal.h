@@ -25,16 +25,28 @@ enum {
 
 /* One target or block on its way through the workers. */
 struct job {
-    struct job *next;     /* in the list of those that are still handed out */
-    struct entry *entry;  /* NULL for a probe that somebody waits for */
+    struct job *next;    /* in the list of those that are still handed out */
+    struct entry *entry; /* NULL for a probe that somebody waits for */
+    uint32_t place;
     struct target target; /* of one that is no block */
     struct cidr_block block;
     bool is_block;
     struct permutation order;
     uint64_t count, handed, done;
+    bool is_cut; /* nothing more of it is to be handed out, and it is still among those that feed */
     /* Of a probe. */
     struct probe_record *record;
     bool is_over, is_left; /* the record is there; nobody waits any more */
+};
+
+/* Where probes go: the pool is the first, sites of the fleet are the others. */
+enum { PLACE_POOL = 0, PLACES = 1 + FLEET_SITES_MAX };
+_Static_assert(2 * FLEET_SITES_MAX * FLEET_SITE_TARGETS <= FLIGHTS, "the pool has half of them");
+
+/* Jobs of which not all is handed out. */
+struct feeding {
+    struct job *first, **end;
+    uint32_t count;
 };
 
 struct scan {
@@ -46,7 +58,8 @@ struct scan {
 struct schedule {
     struct schedule_config config;
     struct pool *pool;
-    struct database *database; /* the thread's */
+    struct fleet_probes *fleet; /* NULL: there is none */
+    struct database *database;  /* the thread's */
     struct random random;
     pthread_t thread;
     bool is_started;
@@ -55,11 +68,11 @@ struct schedule {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* for the thread, and for those who wait for a scan or a probe */
     struct entries entries;
-    struct job *feeding, **feeding_end; /* jobs of which not all is handed out */
-    struct job *probes, **probes_end;   /* asked for, not begun */
-    uint32_t feeding_count;
-    struct job *flights[FLIGHTS]; /* by number; NULL when it is free */
-    uint64_t numbers;             /* given out */
+    struct feeding places[PLACES];
+    uint32_t turn;                    /* the place that was fed last */
+    struct job *probes, **probes_end; /* asked for, not begun */
+    struct job *flights[FLIGHTS];     /* by number; NULL when it is free */
+    uint64_t numbers;                 /* given out */
     struct scan scans[SCANS];
     uint64_t scan_count;
     uint64_t running, probed;
@@ -72,10 +85,27 @@ struct schedule {
 /* With the lock, which is given up meanwhile. */
 void schedule_wait(struct schedule *schedule, uint64_t wait_ms);
 
-/* What a probe needs to know of a row of monitor_targets. Its roots only on the schedule's thread.
- */
+/* What a probe needs to know of a row of monitor_targets, and its place. Its roots only on the
+ * schedule's thread. */
 enum error schedule_make_target(const struct schedule *schedule, const struct monitor_target *from,
-                                struct target *out, struct failure *failure);
+                                struct target *out, uint32_t *place, struct failure *failure);
+
+/* With the lock: nobody waits for it any more. */
+void schedule_forget_scans(struct schedule *schedule, struct entry *entry);
+
+/* A record of flight `number`, or NULL; `is_last`: the flight is over. Any thread, without the
+ * lock.
+ */
+void schedule_land(struct schedule *schedule, uint64_t number, struct probe_record *record,
+                   bool is_last);
+
+/* --- schedule_fleet.c --- */
+
+enum error schedule_open_fleet(struct schedule *schedule, struct failure *failure)
+    __attribute__((warn_unused_result));
+/* After a reading of the targets, on the schedule's thread or before it runs: which sites they use.
+ */
+void schedule_use_sites(struct schedule *schedule);
 
 /* With the lock. */
 static inline bool schedule_must_reload(const struct schedule *schedule) {

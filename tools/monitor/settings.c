@@ -69,6 +69,9 @@ const struct option_spec monitor_options[] = {
      FIELD(resolver), 0, 0, NULL, "resolv.conf's"},
     {"io", 0, OPTION_CHOICE, "HOW", "to talk to the kernel", probe, FIELD(io), 0, 0, io_names,
      NULL},
+    {"via", 0, OPTION_TEXT, "URL",
+     "nats://HOST,HOST/NAME: workers there probe the targets that have `via`", probe, FIELD(via), 0,
+     0, NULL, "nobody"},
     {"alert-days-before-expiry", 0, OPTION_LIST, "DAYS", "tell once at each of these: 30,14,7,1",
      alerts, FIELD(days), 0, 0, NULL, "30,14,7,1"},
     {"warn-days", 'w', OPTION_NUMBER, "DAYS", "warning from here on, of targets without their own",
@@ -300,6 +303,9 @@ static enum error check(const struct monitor_settings *settings, struct failure 
                            (uintmax_t)settings->crit_days, (uintmax_t)settings->warn_days);
     if (settings->api_key && settings->api_key_file)
         return failure_set(failure, ERROR_USAGE, "--api-key or --api-key-file, not both");
+    for (uint32_t i = 0; i < settings->target_count; i++)
+        if (target_check_via(&settings->targets[i], settings->via != NULL, failure))
+            return failure->code;
     return ERROR_NONE;
 }
 

@@ -24,7 +24,7 @@ struct monitor_settings {
     struct option_list days; /* alert_days_before_expiry */
     uint64_t warn_days, crit_days, failures;
     struct option_list ca_add;
-    const char *ca_file, *resolver, *ca_folder;
+    const char *ca_file, *resolver, *ca_folder, *via;
     uint64_t rate;
     int io, addresses; /* indices of their choices */
     bool fetch_issuers, crl;

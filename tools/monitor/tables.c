@@ -1,5 +1,7 @@
 #include "tools/monitor/tables.h"
 
+#include "engine/base/random.h"
+
 #include <stdio.h>
 
 /* --- The tables; never changed once released: what changes is another step --- */
@@ -101,8 +103,11 @@ static const char AGENTS[] =
     " id {id}, at {int} NOT NULL, failed {int} NOT NULL, body {text} NOT NULL);"
     "ALTER TABLE monitor_agents ADD COLUMN interval_ms {int};";
 
+static const char FLEET[] = "ALTER TABLE monitor_targets ADD COLUMN via {text};"
+                            "CREATE TABLE monitor_identity (id {text} NOT NULL);";
+
 static const struct migration STEPS[] = {
-    {TARGETS, NULL}, {ALERTS, NULL}, {OTHERS, NULL}, {AGENTS, NULL}};
+    {TARGETS, NULL}, {ALERTS, NULL}, {OTHERS, NULL}, {AGENTS, NULL}, {FLEET, NULL}};
 
 const struct migrated_part monitor_schema = {
     .name = "monitor",
@@ -149,9 +154,9 @@ static void parse_thresholds(struct monitor_target *target, struct slice text) {
 
 #define TARGET_COLUMNS                                                                             \
     "id, host, port, protocol, connect_address, label, tags, warn_days, crit_days, thresholds,"    \
-    " ca_file, dane, interval_s, is_cidr, source, enabled, created_at, updated_at"
+    " ca_file, dane, interval_s, is_cidr, source, enabled, created_at, updated_at, via"
 
-enum { TARGET_VALUES = 18 };
+enum { TARGET_VALUES = 19 };
 
 static void target_values(const struct monitor_target *target, char thresholds[THRESHOLDS_BYTES],
                           struct sql_value out[TARGET_VALUES]) {
@@ -174,6 +179,7 @@ static void target_values(const struct monitor_target *target, char thresholds[T
         sql_integer(target->enabled),
         sql_integer(target->created_ms),
         sql_integer(target->updated_ms),
+        text_value(target->via),
     };
     memcpy(out, values, sizeof values);
 }
@@ -221,6 +227,7 @@ static void read_target(const struct sql_value *values, struct monitor_target *o
     out->enabled = number_of(&v[15]) != 0;
     out->created_ms = number_of(&v[16]);
     out->updated_ms = number_of(&v[17]);
+    COPY(via, &v[18]);
 }
 
 struct visiting {
@@ -286,9 +293,9 @@ enum error tables_add_target(struct database *database, struct monitor_target *t
                              int64_t now_ms, struct failure *failure) {
     static const struct sql_statement add = {
         .types = "ttittttiitt"
-                 "iiitiii",
+                 "iiitiiit",
         .text = "INSERT INTO monitor_targets (" TARGET_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6,"
-                " $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING key",
+                " $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING key",
     };
     struct sql_value values[TARGET_VALUES];
     char thresholds[THRESHOLDS_BYTES];
@@ -305,11 +312,12 @@ enum error tables_update_target(struct database *database, const struct monitor_
                                 int64_t now_ms, struct failure *failure) {
     static const struct sql_statement update = {
         .types = "ttittttiitt"
-                 "iiitiiii",
+                 "iiitiiiti",
         .text = "UPDATE monitor_targets SET id = $1, host = $2, port = $3, protocol = $4,"
                 " connect_address = $5, label = $6, tags = $7, warn_days = $8, crit_days = $9,"
                 " thresholds = $10, ca_file = $11, dane = $12, interval_s = $13, is_cidr = $14,"
-                " source = $15, enabled = $16, created_at = $17, updated_at = $18 WHERE key = $19",
+                " source = $15, enabled = $16, created_at = $17, updated_at = $18, via = $19"
+                " WHERE key = $20",
     };
     struct sql_value values[TARGET_VALUES + 1];
     char thresholds[THRESHOLDS_BYTES];
@@ -402,7 +410,30 @@ enum error tables_delete_notice(struct database *database, int64_t outbox_id, ui
     return database_run(database, &statement, &value, changed, failure);
 }
 
-/* --- Agents, audit --- */
+/* --- Agents, audit, identity --- */
+
+static enum error take_identity(void *context, const struct sql_value *values, uint32_t count,
+                                struct failure *failure) {
+    (void)count, (void)failure;
+    copy_text(context, TABLES_IDENTITY_BYTES, &values[0]);
+    return ERROR_NONE;
+}
+
+enum error tables_identity(struct database *database, char out[TABLES_IDENTITY_BYTES],
+                           struct failure *failure) {
+    static const struct sql_statement find_it = {.text = "SELECT id FROM monitor_identity"},
+                                      add = {.types = "t",
+                                             .text = "INSERT INTO monitor_identity (id)"
+                                                     " VALUES ($1)"};
+
+    out[0] = '\0';
+    enum error error = database_query(database, &find_it, NULL, take_identity, out, failure);
+    if (error || out[0])
+        return error;
+    snprintf(out, TABLES_IDENTITY_BYTES, "%016jx", (uintmax_t)random_seed());
+    struct sql_value value = text_value(out);
+    return database_run(database, &add, &value, NULL, failure);
+}
 
 enum error tables_see_agent(struct database *database, const char *name, const char *version,
                             const char *address, int64_t interval_ms, int64_t now_ms,

@@ -14,10 +14,12 @@
  * monitor_targets   key, id, host, port, protocol ('' by port), connect_address, label, tags (JSON
  *                   list), warn_days, crit_days, thresholds (JSON list of days, '' for those of the
  *                   settings), ca_file, dane, interval_s (0: that of the settings), is_cidr, source
- *                   ('api', 'config', 'agent'), enabled, created_at, updated_at
+ *                   ('api', 'config', 'agent'), enabled, created_at, updated_at,
+ *                   via (who probes it; '' or NULL: this machine)
  * monitor_summary   target, status, outcome, stage, error, days_left, not_after, fingerprint,
  *                   subject, issuer, endpoints, endpoint, agent, last_check, last_ok: of its worst
- *                   endpoint; no row until the first result
+ *                   endpoint; no row until the first result. While nobody probes it (no worker
+ *                   answers): status 0, outcome 'unanswered', and `error` says why
  * monitor_results   target, endpoint, agent, last_check, last_ok, status, outcome, stage, error,
  *                   days_left, not_after, fingerprint, subject, issuer, state (struct alert_state,
  *                   packed). `endpoint` is '' but for the addresses of a block, and for further
@@ -37,7 +39,8 @@
  * monitor_agents    name, first_seen, last_seen, version, address, silent, interval_ms
  * monitor_reports   id, at, failed (no certificate), body (JSON object): results that wait to be
  *                   reported to another monitor (agent.h)
- * monitor_audit     id, at, who, role, action, detail */
+ * monitor_audit     id, at, who, role, action, detail
+ * monitor_identity  id: by which this store is known elsewhere, as in a fleet's jobs; one row */
 #ifndef TOOLS_MONITOR_TABLES_H
 #define TOOLS_MONITOR_TABLES_H
 
@@ -111,6 +114,11 @@ enum error tables_delete_notice(struct database *database, int64_t outbox_id, ui
 enum error tables_see_agent(struct database *database, const char *name, const char *version,
                             const char *address, int64_t interval_ms, int64_t now_ms,
                             struct failure *failure) __attribute__((warn_unused_result));
+
+/* 16 hexadecimal digits, made when there are none yet. */
+enum { TABLES_IDENTITY_BYTES = 17 };
+enum error tables_identity(struct database *database, char out[TABLES_IDENTITY_BYTES],
+                           struct failure *failure) __attribute__((warn_unused_result));
 
 /* Who did what, for the audit log: "tls_scan", "12 targets". */
 enum error tables_audit(struct database *database, const char *who, const char *role,

@@ -104,7 +104,10 @@ bool target_is_forbidden(const struct address *address) {
     return is_forbidden_range(&(struct range){address->family, at, at});
 }
 
-static enum error add_embedded(struct address_set *set, const char *text, struct failure *failure) {
+typedef enum error visit_block(void *context, const char *block, struct failure *failure);
+
+static enum error visit_embedded(const char *text, visit_block *visit, void *context,
+                                 struct failure *failure) {
     struct cidr_block block = {0};
     enum error error = cidr_parse(slice_of(text), &block, failure);
     unsigned tail = 0; /* bits behind the block's own prefix */
@@ -126,19 +129,31 @@ static enum error add_embedded(struct address_set *set, const char *text, struct
             address.bytes[byte] = (uint8_t)(first >> (120 - 8 * byte));
         address_format(&address, words);
         snprintf(whole, sizeof whole, "%s/%u", words, EMBEDDED[i].bits + 32 - tail);
-        error = address_set_add_text(set, slice_of(whole), failure);
+        error = visit(context, whole, failure);
     }
     return error;
+}
+
+enum error target_each_forbidden(visit_block *visit, void *context, struct failure *failure) {
+    enum error error = ERROR_NONE;
+
+    for (unsigned i = 0; i < FORBIDDEN_COUNT && !error; i++) {
+        error = visit(context, FORBIDDEN[i], failure);
+        if (!error)
+            error = visit_embedded(FORBIDDEN[i], visit, context, failure);
+    }
+    return error;
+}
+
+static enum error add_forbidden(void *context, const char *block, struct failure *failure) {
+    return address_set_add_text(context, slice_of(block), failure);
 }
 
 enum error target_forbidden_set(struct address_set **out, struct failure *failure) {
     enum error error = address_set_open(out, NULL, failure);
 
-    for (unsigned i = 0; i < FORBIDDEN_COUNT && !error; i++) {
-        error = address_set_add_text(*out, slice_of(FORBIDDEN[i]), failure);
-        if (!error)
-            error = add_embedded(*out, FORBIDDEN[i], failure);
-    }
+    if (!error)
+        error = target_each_forbidden(add_forbidden, *out, failure);
     if (error) {
         address_set_free(*out);
         *out = NULL;
@@ -171,6 +186,16 @@ static enum error check_block(struct monitor_target *target, struct failure *fai
     if (target->connect_address[0])
         return failure_set(failure, ERROR_USAGE, "a block of addresses has no connect_address");
     return ERROR_NONE;
+}
+
+enum error target_check_via(const struct monitor_target *target, bool has_fleet,
+                            struct failure *failure) {
+    return !target->via[0] || has_fleet
+               ? ERROR_NONE
+               : failure_set(failure, ERROR_USAGE,
+                             "%s is to be probed via \"%s\", and this monitor has no workers: it "
+                             "was started without --via",
+                             target->host, target->via);
 }
 
 enum error target_check(struct monitor_target *target, struct failure *failure) {

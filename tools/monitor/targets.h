@@ -29,6 +29,7 @@ enum {
     TARGET_THRESHOLDS = 12,   /* days of the list alert_days_before_expiry */
     TARGET_DAYS_MAX = 3650,
     TARGET_PATH_BYTES = 512,
+    TARGET_VIA_BYTES = 64,
     TARGET_PROTOCOL_BYTES = 16,
     TARGET_INTERVAL_S_MIN = 10,
     TARGET_INTERVAL_S_MAX = 366 * 86400,
@@ -58,6 +59,8 @@ struct monitor_target {
     int32_t thresholds[TARGET_THRESHOLDS]; /* falling, each once */
     char ca_file[TARGET_PATH_BYTES];       /* "" for the roots of the settings */
     bool dane;
+    /* Who probes it: "" this machine, "*" any worker of the fleet, else one with this label */
+    char via[TARGET_VIA_BYTES];
     int64_t interval_s; /* 0: that of the settings */
     bool is_cidr;
     enum target_source source;
@@ -77,6 +80,7 @@ void target_init(struct monitor_target *target, enum target_source source);
  *     connect_address, label, tags, warn_days, crit_days, ca_file, enabled
  *     thresholds, alert_days_before_expiry   list of days
  *     dane, dane_check, interval_s, scan_interval
+ *     via         "*", or a label of workers: letters, digits, "-", "_" and "."
  *
  * Members that nobody knows are ignored from the API (RemotePower's clients send some), and an
  * error from the config. ERROR_USAGE: "invalid target — host required, port 1-65535" where that is
@@ -91,6 +95,10 @@ enum error target_read(struct monitor_target *target, yyjson_val *object, struct
 enum error target_check(struct monitor_target *target, struct failure *failure)
     __attribute__((warn_unused_result));
 
+/* ERROR_USAGE when it is for workers, and there is no fleet. */
+enum error target_check_via(const struct monitor_target *target, bool has_fleet,
+                            struct failure *failure) __attribute__((warn_unused_result));
+
 /* A new random id. */
 void target_make_id(char out[TARGET_ID_BYTES]);
 
@@ -98,6 +106,12 @@ void target_make_id(char out[TARGET_ID_BYTES]);
  * unspecified addresses, in any disguise (mapped, NAT64, 6to4). Private and loopback addresses are
  * fine. */
 bool target_is_forbidden(const struct address *address);
+
+/* The same as blocks, in words, until `visit` returns an error. */
+enum error target_each_forbidden(enum error (*visit)(void *context, const char *block,
+                                                     struct failure *failure),
+                                 void *context, struct failure *failure)
+    __attribute__((warn_unused_result));
 
 /* The same as a set, for struct prober_settings.excluded: no name may lead there either. */
 enum error target_forbidden_set(struct address_set **out, struct failure *failure)

@@ -303,6 +303,21 @@ static enum error read_dane(struct monitor_target *target, const char *name, yyj
     return take_flag(value, name, &target->dane, failure);
 }
 
+static enum error read_via(struct monitor_target *target, const char *name, yyjson_val *value,
+                           struct failure *failure) {
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    char *via = target->via;
+
+    if (take_text(value, via, sizeof target->via) &&
+        (strcmp(via, "*") == 0 || !via[strspn(via, allowed)]))
+        return ERROR_NONE;
+    return failure_set(failure, ERROR_USAGE,
+                       "%s is \"*\", or a label of workers: at most %d letters, digits, \"-\", "
+                       "\"_\" and \".\"",
+                       name, TARGET_VIA_BYTES - 1);
+}
+
 static enum error read_enabled(struct monitor_target *target, const char *name, yyjson_val *value,
                                struct failure *failure) {
     return take_flag(value, name, &target->enabled, failure);
@@ -339,6 +354,7 @@ static const struct {
     {"ca_file", read_ca_file},
     {"dane", read_dane},
     {"dane_check", read_dane},
+    {"via", read_via},
     {"enabled", read_enabled},
     {"interval_s", read_interval},
     {"scan_interval", read_interval},

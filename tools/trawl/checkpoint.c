@@ -67,15 +67,18 @@ static uint64_t load(const struct checkpoint *checkpoint, uint32_t sink, uint32_
                                 memory_order_relaxed);
 }
 
-bool checkpoint_is_done(const struct checkpoint *checkpoint, uint64_t ticket) {
+bool checkpoint_is_written(const struct checkpoint *checkpoint, uint32_t sink, uint64_t ticket) {
     struct place place = place_of(ticket);
+    uint64_t word = load(checkpoint, sink, place.word), generation = word >> 32;
 
-    for (uint32_t sink = 0; sink < checkpoint->sinks; sink++) {
-        uint64_t word = load(checkpoint, sink, place.word), generation = word >> 32;
-        if (generation < place.generation ||
-            (generation == place.generation && !((uint32_t)word & place.bit)))
+    return generation > place.generation ||
+           (generation == place.generation && (uint32_t)word & place.bit);
+}
+
+bool checkpoint_is_done(const struct checkpoint *checkpoint, uint64_t ticket) {
+    for (uint32_t sink = 0; sink < checkpoint->sinks; sink++)
+        if (!checkpoint_is_written(checkpoint, sink, ticket))
             return false;
-    }
     return true;
 }
 
@@ -207,11 +210,12 @@ static enum error take_up(struct checkpoint *checkpoint, struct checkpoint_ident
     const struct stored *stored = checkpoint->stored;
     if (stored->version != VERSION || stored->sinks != identity->sinks ||
         memcmp(stored->digest, identity->digest, sizeof stored->digest) != 0)
-        return failure_set(failure, ERROR_USAGE,
-                           "the checkpoint %.200s is of a sweep with other targets, ports, shard, "
-                           "exclusions or outputs, or one of its lists has changed: give the same "
-                           "ones, or remove it to begin anew",
-                           checkpoint->path);
+        return failure_set(failure, ERROR_USAGE, "the checkpoint %.200s is of %s", checkpoint->path,
+                           identity->otherwise
+                               ? identity->otherwise
+                               : "a sweep with other targets, ports, shard, exclusions or outputs, "
+                                 "or one of its lists has changed: give the same ones, or remove "
+                                 "it to begin anew");
     identity->seed = stored->seed;
     identity->run = stored->run;
     checkpoint->done_before = count_done(checkpoint);

@@ -32,6 +32,9 @@ struct checkpoint_identity {
     uint64_t seed;  /* in: for a new sweep; out: of the sweep that is gone on with */
     uint64_t run;   /* likewise; names it in the ids of its records */
     uint32_t sinks; /* at most CHECKPOINT_SINKS_MAX */
+    /* What is said of a file with another digest: what it is of, and the cure; NULL for what is
+     * said of sweeps. */
+    const char *otherwise;
 };
 
 struct checkpoint;
@@ -52,6 +55,9 @@ uint64_t checkpoint_done_before(const struct checkpoint *checkpoint);
 /* For the feeder: whether every sink has written it, and whether its word is free for it. */
 bool checkpoint_is_done(const struct checkpoint *checkpoint, uint64_t ticket);
 bool checkpoint_has_room(const struct checkpoint *checkpoint, uint64_t ticket);
+
+/* Whether sink number `sink` has written it. */
+bool checkpoint_is_written(const struct checkpoint *checkpoint, uint32_t sink, uint64_t ticket);
 
 /* For the thread of sink number `sink`: all these tickets are written, up to `position`. */
 void checkpoint_mark(struct checkpoint *checkpoint, uint32_t sink, const uint64_t *tickets,

@@ -1,7 +1,9 @@
 #include "tools/trawl/progress.h"
+#include "tools/trawl/via.h"
 
 static const char usage[] =
-    "trawl scan TARGET ... [OPTION ...]\n\n"
+    "trawl scan TARGET ... [OPTION ...]\n"
+    "trawl scan --via URL --attach JOB [-o WHERE ...]\n\n"
     "Connects to every target and reports the certificate it serves, one record a target.\n\n"
     "A TARGET is a host, host:port, host@address:port, an address, [v6]:port, a URL, a block\n"
     "192.0.2.0/24, a range 192.0.2.1-192.0.2.20, file:PATH for certificates in files and folders,\n"
@@ -13,6 +15,7 @@ static const char more[] =
     "  trawl scan example.com 192.0.2.0/28 -p 443,8443\n"
     "  trawl scan file:/etc/letsencrypt/live @hosts.txt --warn 25%\n"
     "  trawl scan @hosts.txt -o results.jsonl -o leafs.pem\n"
+    "  trawl scan 192.0.2.0/24 --via nats://a.example,b.example,c.example -o results.jsonl\n"
     "  zmap -p 443 192.0.2.0/24 | trawl scan - --plan grab --fields host,certificate.subject_cn\n";
 
 static void help(struct buffer *out) {
@@ -29,13 +32,35 @@ static enum exit_code scan(struct scan_settings *settings, const struct option_l
     struct sweep_result result;
     struct failure failure = {0};
 
-    enum error error = sweep_run(settings, targets, &result, &failure);
+    enum error error = settings->via ? via_run(settings, targets, &result, &failure)
+                                     : sweep_run(settings, targets, &result, &failure);
     if (error == ERROR_NONE && !settings->quiet)
         progress_summary(&result);
     if (error == ERROR_NONE && settings->stats)
         error = progress_write_stats(&result, settings->stats, &failure);
     sweep_result_deinit(&result);
     return error ? command_failed(&failure) : sweep_exit_code(&result);
+}
+
+static enum error check(const struct scan_settings *settings, const struct option_list *targets,
+                        struct failure *failure) {
+    const char *without_via = settings->attach         ? "attach"
+                              : settings->label        ? "label"
+                              : settings->lease_ms     ? "lease"
+                              : settings->buffer_bytes ? "buffer"
+                                                       : NULL;
+
+    if (!settings->via && without_via)
+        return failure_set(failure, ERROR_USAGE, "--%s is for sweeps that a fleet does: --via URL",
+                           without_via);
+    if (settings->attach && targets->count)
+        return failure_set(failure, ERROR_USAGE,
+                           "a job has its targets already: --attach takes none");
+    if (!settings->attach && !targets->count)
+        return failure_set(failure, ERROR_USAGE,
+                           "no target: name a host, a block, @FILE or -; `trawl help scan` tells "
+                           "more");
+    return ERROR_NONE;
 }
 
 static enum exit_code run(int argc, char *const argv[]) {
@@ -46,11 +71,10 @@ static enum exit_code run(int argc, char *const argv[]) {
 
     scan_settings_init(&settings);
     option_list_init(&targets);
-    if (option_parse(scan_options, argc, argv, &settings, &targets, &failure) == ERROR_NONE &&
-        targets.count == 0)
-        failure_set(&failure, ERROR_USAGE,
-                    "no target: name a host, a block, @FILE or -; `trawl help scan` tells more");
-    code = failure.code != ERROR_NONE ? command_failed(&failure) : scan(&settings, &targets);
+    enum error error = option_parse(scan_options, argc, argv, &settings, &targets, &failure);
+    if (error == ERROR_NONE)
+        error = check(&settings, &targets, &failure);
+    code = error ? command_failed(&failure) : scan(&settings, &targets);
     option_list_deinit(&targets);
     scan_settings_deinit(&settings);
     return code;

@@ -23,7 +23,8 @@ static const char more[] =
     "  trawl watch wss://certstream.example.org/full-stream -d example.org\n"
     "  trawl watch --log-list log_list.json -w names.txt -i certs/ --state watch.db -o hits.jsonl\n"
     "  trawl watch --log-list log_list.json --log Argon --all --from 0 -o entries.jsonl\n"
-    "  trawl watch --log-list log_list.json --lookalike paypal=paypal.com -o -\n";
+    "  trawl watch --log-list log_list.json --lookalike paypal=paypal.com -o -\n"
+    "  trawl watch --log-list log_list.json -w names.txt --via nats://a,b,c -o hits.jsonl\n";
 
 static void help(struct buffer *out) {
     struct watch_settings settings;

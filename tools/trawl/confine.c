@@ -1,5 +1,7 @@
 #include "tools/trawl/confine.h"
 
+#include "tools/trawl/machine.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -61,18 +63,6 @@ void confine_folders_init(struct confine_folders *folders) {
     folders->count = 0;
 }
 
-static void make_folder(const char *path) {
-    char part[PATH_MAX];
-
-    snprintf(part, sizeof part, "%s", path);
-    for (char *slash = strchr(part + 1, '/'); part[0] && slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(part, 0700);
-        *slash = '/';
-    }
-    mkdir(part, 0700);
-}
-
 static enum error add(struct confine_folders *folders, const char *path, struct failure *failure) {
     int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -90,7 +80,7 @@ static enum error add(struct confine_folders *folders, const char *path, struct 
 enum error confine_add_folder(struct confine_folders *folders, const char *path,
                               struct failure *failure) {
     if (access(path, F_OK) != 0)
-        make_folder(path);
+        machine_make_folder(path);
     return add(folders, path, failure);
 }
 

@@ -1,7 +1,7 @@
 #include "tools/trawl/decode_input.h"
 
 #include "engine/base/clock.h"
-#include "sinks/spec_options.h"
+#include "engine/base/spec_options.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/record/ct_record.h"
-#include "tools/trawl/outputs.h"
+#include "tools/trawl/relay.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,31 +12,19 @@
 
 enum {
     READ_BYTES = 64 * 1024,
-    CHUNKS_MAX = 512,                 /* that were read and are not written: a power of two */
-    UNDER_WAY_MAX = 64 * 1024 * 1024, /* bytes of them */
     BLOCKED_MS = 100, /* a sink is behind: it wakes us, and we look again in any case */
     DRAIN_S = 10,     /* what the sinks are given after an interruption */
     LAST_ACK_MS = 250,
 };
 
-struct chunk {
-    uint64_t sequence; /* of its last record */
-    size_t bytes;
-};
-
 struct decode_outputs {
     struct decode_input *input;
     struct outputs *outputs;
-    const struct pool_outlet *outlets;
-    uint32_t count;
-    struct batch *open[OUTPUTS_MAX];       /* not handed to its queue yet */
-    _Atomic uint64_t written[OUTPUTS_MAX]; /* records that are dealt with; the sinks' threads */
-    _Atomic bool is_dead;                  /* an output that cannot go on */
-    uint64_t sequence;                     /* records so far */
-    uint64_t before;                       /* this connection */
-    size_t under_way;                      /* bytes of the chunks */
-    uint32_t first_chunk, chunk_count;
-    struct chunk chunks[CHUNKS_MAX];
+    struct relay relay;
+    _Atomic bool is_dead; /* an output that cannot go on */
+    uint64_t sequence;    /* records so far */
+    uint64_t done;        /* those that every output has dealt with */
+    uint64_t before;      /* this connection */
     bool interrupted;
 };
 
@@ -53,9 +41,8 @@ static void on_written(void *owner, uint32_t number, const uint64_t *tickets, si
                        struct sink_position position) {
     struct decode_outputs *decode = owner;
 
-    (void)position;
-    if (count)
-        atomic_store(&decode->written[number], tickets[count - 1]);
+    (void)tickets, (void)position;
+    relay_dealt_with(&decode->relay, number, count);
     wake(decode);
 }
 
@@ -77,52 +64,22 @@ static void on_done(void *owner) {
 
 /* --- What is under way --- */
 
-/* Records that every output has dealt with. */
-static uint64_t dealt_with(const struct decode_outputs *decode) {
-    uint64_t least = decode->sequence;
-
-    for (uint32_t i = 0; i < decode->count; i++) {
-        uint64_t written = atomic_load(&decode->written[i]);
-        least = written < least ? written : least;
-    }
-    return least;
-}
-
 static void acknowledge(struct decode_outputs *decode) {
-    uint64_t done = dealt_with(decode);
+    struct relay_unit unit;
 
-    while (decode->chunk_count && decode->chunks[decode->first_chunk].sequence <= done) {
-        decode->under_way -= decode->chunks[decode->first_chunk].bytes;
-        decode->first_chunk = (decode->first_chunk + 1) % CHUNKS_MAX;
-        decode->chunk_count--;
-    }
-    if (done > decode->before)
-        decode_input_acknowledge(decode->input, done - decode->before);
-}
-
-/* Hands over what is open; false while a queue is full. */
-static bool hand_on(struct decode_outputs *decode) {
-    bool clear = true;
-
-    for (uint32_t i = 0; i < decode->count; i++) {
-        if (decode->open[i] && batch_queue_push(decode->outlets[i].queue, 0, decode->open[i]))
-            decode->open[i] = NULL;
-        clear = clear && !decode->open[i];
-    }
-    return clear;
-}
-
-static bool has_room(struct decode_outputs *decode) {
-    return hand_on(decode) && decode->chunk_count < CHUNKS_MAX && decode->under_way < UNDER_WAY_MAX;
+    while (relay_take_done(&decode->relay, &unit))
+        decode->done = unit.ticket;
+    if (decode->done > decode->before)
+        decode_input_acknowledge(decode->input, decode->done - decode->before);
 }
 
 /* --- Records --- */
 
 static void add_record(struct decode_outputs *decode, const struct packed_record *record) {
-    for (uint32_t i = 0; i < decode->count; i++) {
-        const struct pool_outlet *outlet = &decode->outlets[i];
+    for (uint32_t i = 0; i < decode->relay.count; i++) {
+        const struct pool_outlet *outlet = &decode->relay.outlets[i];
         const struct encoder *encoder = outlet->encoding->encoder;
-        struct batch *batch = decode->open[i];
+        struct batch *batch = decode->relay.open[i];
         if (outlet->filter && !filter_matches_packed(outlet->filter, record->packed)) {
             batch->left_out++;
             continue;
@@ -135,36 +92,13 @@ static void add_record(struct decode_outputs *decode, const struct packed_record
     decode->sequence++;
 }
 
-static enum error open_batches(struct decode_outputs *decode, struct failure *failure) {
-    for (uint32_t i = 0; i < decode->count; i++)
-        if (!decode->open[i] && !(decode->open[i] = batch_new()))
-            return failure_set(failure, ERROR_MEMORY, "no memory for records");
-    return ERROR_NONE;
-}
-
-/* Notes in every batch how far it goes. */
-static enum error close_batches(struct decode_outputs *decode, size_t bytes,
-                                struct failure *failure) {
-    uint32_t place = (decode->first_chunk + decode->chunk_count++) % CHUNKS_MAX;
-
-    decode->chunks[place] = (struct chunk){decode->sequence, bytes};
-    decode->under_way += bytes;
-    for (uint32_t i = 0; i < decode->count; i++) {
-        struct batch *batch = decode->open[i];
-        batch_add_ticket(batch, decode->sequence);
-        if (batch->bytes.failed || batch->tickets.failed)
-            return failure_set(failure, ERROR_MEMORY, "no memory for records");
-    }
-    return ERROR_NONE;
-}
-
 /* What was read becomes a batch for every output. What is whole goes on, whatever is behind it. */
 static enum error take_records(struct decode_outputs *decode, struct failure *failure) {
     struct packed_record record;
     struct failure why = {0};
     size_t bytes = 0;
     bool found;
-    enum error error = open_batches(decode, failure), bad;
+    enum error error = relay_begin(&decode->relay, failure), bad;
 
     if (error)
         return error;
@@ -173,12 +107,10 @@ static enum error take_records(struct decode_outputs *decode, struct failure *fa
         bytes += record.packed.len;
     }
     if (bytes)
-        error = close_batches(decode, bytes, failure);
+        error = relay_commit(&decode->relay, (struct relay_unit){decode->sequence, NULL, bytes},
+                             failure);
     else
-        for (uint32_t i = 0; i < decode->count; i++) {
-            batch_free(decode->open[i]);
-            decode->open[i] = NULL;
-        }
+        relay_cancel(&decode->relay);
     if (!error && bad)
         error = failure_set(failure, bad, "%.200s: %.250s", decode->input->name, why.text);
     return error;
@@ -235,7 +167,8 @@ static enum error run(struct decode_outputs *decode, struct failure *failure) {
 
     while (!error && !ended && !atomic_load(&decode->is_dead)) {
         acknowledge(decode);
-        error = has_room(decode) ? read_some(decode, failure, &ended) : wait_for_room(decode);
+        error = relay_has_room(&decode->relay) ? read_some(decode, failure, &ended)
+                                               : wait_for_room(decode);
         if (error == (enum error)EAGAIN)
             error = ERROR_NONE;
     }
@@ -259,10 +192,7 @@ static void drain(struct decode_outputs *decode) {
     bool closed = false;
 
     while (!closed || outputs_running(decode->outputs)) {
-        bool clear = hand_on(decode) || atomic_load(&decode->is_dead);
-        for (uint32_t i = 0; clear && !closed && i < decode->count; i++)
-            batch_queue_close(decode->outlets[i].queue, 0);
-        closed |= clear;
+        closed = closed || relay_end(&decode->relay);
         acknowledge(decode);
         if (closed && !outputs_running(decode->outputs))
             break;
@@ -316,8 +246,7 @@ static enum error open_outputs(struct decode_outputs *decode,
     enum error error = outputs_open(&decode->outputs, &config, failure);
     if (error)
         return error;
-    decode->outlets = outputs_outlets(decode->outputs);
-    decode->count = outputs_count(settings);
+    relay_init(&decode->relay, decode->outputs);
     return outputs_start(decode->outputs, failure);
 }
 
@@ -370,8 +299,7 @@ enum exit_code decode_outputs_run(struct decode_input *input,
     }
     decode->input = input;
     enum exit_code code = run_all(decode, settings, quiet);
-    for (uint32_t i = 0; i < OUTPUTS_MAX; i++)
-        batch_free(decode->open[i]);
+    relay_deinit(&decode->relay);
     outputs_close(decode->outputs);
     if (input->wake >= 0)
         close(input->wake);

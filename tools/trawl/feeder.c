@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 enum {
-    BAD_LINES_SHOWN = 20,
     WAIT_NS = 1000000,
     LOCAL_BYTES_MAX = 64 * 1024 * 1024, /* of files, that the workers have not judged yet */
 };
@@ -84,16 +83,6 @@ static bool feed_target(struct feeder *feeder, struct target *target) {
 
 /* --- What is said --- */
 
-static void tell_bad_line(struct feeder *feeder, const struct failure *failure) {
-    uint64_t before = feeder->totals.bad_lines++;
-
-    if (before < BAD_LINES_SHOWN)
-        console_say(feeder->config.console, failure->text);
-    else if (before == BAD_LINES_SHOWN)
-        console_say(feeder->config.console,
-                    "more lines are no targets: they are counted, and no longer shown");
-}
-
 static void tell_failed(struct feeder *feeder, const struct failure *failure) {
     console_say(feeder->config.console, failure->text);
     feeder->totals.failed = true;
@@ -161,7 +150,7 @@ static bool feed_source(struct feeder *feeder, struct source *source) {
                 return false;
             break;
         case SOURCE_BAD_LINE:
-            tell_bad_line(feeder, &failure);
+            console_say_bad_line(feeder->config.console, feeder->totals.bad_lines++, failure.text);
             break;
         case SOURCE_FAILED:
             tell_failed(feeder, &failure);

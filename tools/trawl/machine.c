@@ -2,10 +2,13 @@
 
 #include "engine/base/address.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 uint64_t machine_raise_descriptors(void) {
@@ -73,4 +76,16 @@ bool machine_has_ipv6(void) {
     if (fd >= 0)
         close(fd);
     return has;
+}
+
+void machine_make_folder(const char *path) {
+    char part[PATH_MAX];
+
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash = strchr(part + 1, '/'); part[0] && slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(part, 0700);
+        *slash = '/';
+    }
+    mkdir(part, 0700);
 }

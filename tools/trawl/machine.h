@@ -19,4 +19,7 @@ void machine_keep_memory(void);
 /* False when the kernel has no route to the IPv6 internet. Nothing is sent. */
 bool machine_has_ipv6(void);
 
+/* A folder with those above it, for this user alone. What cannot be made shows when it is used. */
+void machine_make_folder(const char *path);
+
 #endif

@@ -12,6 +12,7 @@
 #include "tools/trawl/log_file.h"
 #include "tools/trawl/monitor_channels.h"
 #include "tools/trawl/monitor_files.h"
+#include "tools/trawl/monitor_fleet.h"
 #include "tools/trawl/probe_setup.h"
 #include "tools/watch/listener.h"
 
@@ -43,6 +44,7 @@ struct daemon {
     struct probe_setup setup;
     struct anchors anchors;
     struct address_set *forbidden;
+    struct monitor_fleet fleet;
 
     struct monitor_channels both[2], *channels; /* one of them: the ledger may read it while the
                                                    other is filled */
@@ -237,18 +239,11 @@ static enum error open_ledger(struct daemon *daemon, struct failure *failure) {
 static const struct trust_store *roots_of(void *owner, const char *ca_file,
                                           struct failure *failure) {
     struct daemon *daemon = owner;
-    const char *folder = daemon->first->ca_folder;
     char path[LIMIT_PATH_BYTES + 1];
 
-    /* From the API a bare name comes, which stands for a file of this folder. */
-    bool is_bare = !strchr(ca_file, '/');
-    if (is_bare && !folder) {
-        failure_set(failure, ERROR_USAGE, "ca_file %s: --ca-folder says where such files are",
-                    ca_file);
-        return NULL;
-    }
-    snprintf(path, sizeof path, "%s%s%s", is_bare ? folder : "", is_bare ? "/" : "", ca_file);
-    return anchors_open(&daemon->anchors, slice_of(path), failure);
+    return monitor_ca_path(daemon->first, ca_file, path, failure)
+               ? NULL
+               : anchors_open(&daemon->anchors, slice_of(path), failure);
 }
 
 static enum error set_probe(struct daemon *daemon, struct failure *failure) {
@@ -295,6 +290,7 @@ static enum error open_schedule(struct daemon *daemon, struct failure *failure) 
         .roots = roots_of,
         .on_trouble = on_trouble,
         .owner = daemon,
+        .fleet = monitor_fleet_init(&daemon->fleet, daemon->first, &daemon->scan),
     };
     error = schedule_open(&schedule, &config, failure);
     atomic_store(&daemon->schedule, schedule);
@@ -372,6 +368,7 @@ static void add_metrics(void *owner, struct buffer *out) {
                           channels[i].channel, (uintmax_t)channels[i].delivered,
                           channels[i].channel, (uintmax_t)channels[i].dead);
     add_agent_metrics(atomic_load(&daemon->agent), out);
+    monitor_fleet_metrics(atomic_load(&daemon->schedule), out);
     monitor_ct_metrics(daemon->ct, out);
 }
 
@@ -384,6 +381,7 @@ static bool add_health(void *owner, struct buffer *out) {
     for (uint32_t i = 0; i < count; i++)
         failing += channels[i].failing;
     buffer_add_format(out, ",\"channels\":%u,\"channels_failing\":%u", count, failing);
+    monitor_fleet_health(atomic_load(&daemon->schedule), out);
     return monitor_ct_health(daemon->ct, out); /* a receiver that is away is no illness of ours */
 }
 
@@ -413,6 +411,7 @@ static enum error open_server(struct daemon *daemon, struct failure *failure) {
         .hub = daemon->hub,
         .schedule = schedule_api(atomic_load(&daemon->schedule)),
         .open_metrics = settings->open_metrics,
+        .has_fleet = daemon->first->via != NULL,
         .metrics = add_metrics,
         .health = add_health,
         .owner = daemon,

@@ -21,20 +21,25 @@ static const char *variable(const char *name) {
     return value && value[0] ? value : NULL;
 }
 
-char *output_spool_folder(const char *given, bool *chosen) {
-    const char *folder = given ? given : variable("TRAWL_SPOOL");
+char *output_state_folder(const char *name) {
     const char *base;
     char *path = NULL;
     int len = -1;
 
+    if ((base = variable("STATE_DIRECTORY"))) /* systemd gives several with colons between */
+        len = asprintf(&path, "%.*s/%s", (int)strcspn(base, ":"), base, name);
+    else if ((base = variable("XDG_STATE_HOME")))
+        len = asprintf(&path, "%s/trawl/%s", base, name);
+    else if ((base = variable("HOME")))
+        len = asprintf(&path, "%s/.local/state/trawl/%s", base, name);
+    return len < 0 ? NULL : path;
+}
+
+char *output_spool_folder(const char *given, bool *chosen) {
+    const char *folder = given ? given : variable("TRAWL_SPOOL");
+
     *chosen = folder != NULL;
     if (folder)
         return strcmp(folder, "off") == 0 ? NULL : strdup(folder);
-    if ((base = variable("STATE_DIRECTORY"))) /* systemd gives several with colons between */
-        len = asprintf(&path, "%.*s/spool", (int)strcspn(base, ":"), base);
-    else if ((base = variable("XDG_STATE_HOME")))
-        len = asprintf(&path, "%s/trawl/spool", base);
-    else if ((base = variable("HOME")))
-        len = asprintf(&path, "%s/.local/state/trawl/spool", base);
-    return len < 0 ? NULL : path;
+    return output_state_folder("spool");
 }

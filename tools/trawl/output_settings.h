@@ -20,6 +20,10 @@ extern const char *const output_formats[];
 void output_settings_init(struct output_settings *settings);
 void output_settings_deinit(struct output_settings *settings);
 
+/* A folder below that of the user's or the service's state, such as "spool"; NULL when there is no
+ * home; else freed by the caller. */
+char *output_state_folder(const char *name);
+
 /* Where what outputs cannot be given yet is kept: `given` (--spool), $TRAWL_SPOOL, or a folder
  * below that of the user's or the service's state. NULL for nowhere: "off", or no home; else freed
  * by the caller. `chosen`: somebody said so. */

@@ -21,6 +21,7 @@ struct output {
     char *shown, *spool; /* for messages; the sink's own words are gone with it */
     struct sink_statistics statistics;
     char *spec;            /* without its conditions */
+    char *conditions;      /* NULL for none */
     struct filter *filter; /* NULL for all */
     struct sink *sink;     /* NULL once its runner has it to the end */
     struct batch_queue *queue;
@@ -215,13 +216,11 @@ static enum error read_spec(struct outputs *outputs, uint32_t number, struct fai
     const struct record_kind *const kinds[] = {outputs->config.kind, outputs->config.other_kind,
                                                NULL};
     struct output *output = &outputs->items[number];
-    char *conditions;
-    enum error error =
-        filter_cut(spec_of(outputs->config.settings, number), &output->spec, &conditions, failure);
+    enum error error = filter_cut(spec_of(outputs->config.settings, number), &output->spec,
+                                  &output->conditions, failure);
 
-    if (!error && conditions)
-        error = filter_new(&output->filter, kinds, conditions, failure);
-    free(conditions);
+    if (!error && output->conditions)
+        error = filter_new(&output->filter, kinds, output->conditions, failure);
     return error;
 }
 
@@ -293,6 +292,10 @@ enum error outputs_open(struct outputs **out, const struct outputs_config *confi
 
 const struct pool_outlet *outputs_outlets(const struct outputs *outputs) {
     return outputs->outlets;
+}
+
+const char *outputs_conditions(const struct outputs *outputs, uint32_t number) {
+    return outputs->items[number].conditions;
 }
 
 struct sink_position outputs_position(const struct outputs *outputs, uint32_t number) {
@@ -445,6 +448,7 @@ void outputs_close(struct outputs *outputs) {
         sink_close(outputs->items[i].sink);
         batch_queue_free(outputs->items[i].queue);
         filter_free(outputs->items[i].filter);
+        free(outputs->items[i].conditions);
         free(outputs->items[i].spec);
         free(outputs->items[i].shown);
         free(outputs->items[i].spool);

@@ -50,6 +50,10 @@ enum error outputs_open(struct outputs **out, const struct outputs_config *confi
 /* For the pool: valid until outputs_close, outputs_count of them. */
 const struct pool_outlet *outputs_outlets(const struct outputs *outputs);
 
+/* The conditions of its filter as text, NULL for none: for those who encode records elsewhere, with
+ * the encoding of its outlet. Valid until outputs_close. */
+const char *outputs_conditions(const struct outputs *outputs, uint32_t number);
+
 /* Where output `number` stands before the start; `file` 0 where that cannot be said. */
 struct sink_position outputs_position(const struct outputs *outputs, uint32_t number);
 

@@ -212,6 +212,7 @@ static enum error set_fetcher(struct probe_setup *setup, const struct scan_setti
     struct fetcher_config config = {
         .user_agent = "trawl/" TRAWL_VERSION,
         .excluded = setup->excluded,
+        .forbidden = setup->forbidden,
         .crl_files = files->items,
         .crl_file_count = files->count,
         .fetch_crls = settings->crl,
@@ -275,6 +276,8 @@ enum error probe_setup_init(struct probe_setup *setup, const struct scan_setting
         .all_addresses = settings->addresses != 0,
         .allow_common_name = settings->allow_cn,
         .dane = settings->dane,
+        .forbidden = setup->forbidden,
+        .forbidden_words = setup->forbidden_words,
     };
     if ((error = set_policy(&setup->probe.policy, settings, failure)) ||
         (error = choose_io(setup, settings, console, failure)) ||

@@ -9,6 +9,9 @@
 
 /* Owns what the settings point to. Constant once the pool runs. */
 struct probe_setup {
+    /* Set before by who has such a rule, and still his: as those of struct prober_settings. */
+    const struct address_set *forbidden;
+    const char *forbidden_words;
     struct prober_settings probe;
     uint32_t workers;
     struct tls_client *client;
@@ -21,8 +24,8 @@ struct probe_setup {
     struct known_logs known_logs;
 };
 
-/* Fills `setup`, which is zeroed; deinit also after a failure. Says on the console when something
- * less than the best is used. */
+/* Fills `setup`, which is zeroed but for that; deinit also after a failure. Says on the console
+ * when something less than the best is used. */
 enum error probe_setup_init(struct probe_setup *setup, const struct scan_settings *settings,
                             const struct console *console, struct failure *failure)
     __attribute__((warn_unused_result));

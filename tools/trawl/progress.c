@@ -56,6 +56,29 @@ static void summary_trust(const struct trust_statistics *trust) {
     fputs("\n", stderr);
 }
 
+static void summary_count(uint64_t count, const char *words) {
+    if (count)
+        fprintf(stderr, "%llu %s\n", (unsigned long long)count, words);
+}
+
+static void summary_fleet(const struct sweep_fleet *fleet) {
+    summary_count(fleet->unreadable, "targets could not be understood by a worker");
+    summary_count(fleet->oversize, "targets have records that are too large for the cluster");
+    summary_count(fleet->lost, "targets were lost by the cluster");
+    summary_count(fleet->malformed, "messages of the job could not be read");
+    summary_count(fleet->duplicates, "pages of records came twice, and were written once");
+    if (fleet->workers.len)
+        fprintf(stderr, "workers:\n%.*s", (int)fleet->workers.len,
+                (const char *)fleet->workers.ptr);
+}
+
+void progress_outcomes(const struct prober_statistics *probe) {
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        if (probe->outcomes[i])
+            fprintf(stderr, "  %8llu  %s\n", (unsigned long long)probe->outcomes[i],
+                    outcome_name((enum outcome)i));
+}
+
 void progress_summary(const struct sweep_result *result) {
     const struct prober_statistics *probe = &result->statistics.probe;
     uint64_t done = probe->finished - probe->further;
@@ -63,32 +86,17 @@ void progress_summary(const struct sweep_result *result) {
     fprintf(stderr, "%llu targets in %.1f s (%.0f/s), %llu records%s\n", (unsigned long long)done,
             result->seconds, result->seconds > 0 ? (double)done / result->seconds : 0,
             (unsigned long long)probe->finished, result->interrupted ? ", interrupted" : "");
-    for (int i = 0; i < OUTCOME_COUNT; i++)
-        if (probe->outcomes[i])
-            fprintf(stderr, "  %8llu  %s\n", (unsigned long long)probe->outcomes[i],
-                    outcome_name((enum outcome)i));
+    progress_outcomes(probe);
     summary_trust(&probe->trust);
     summary_findings(probe);
-    if (result->bad_lines)
-        fprintf(stderr, "%llu lines of the input were no targets\n",
-                (unsigned long long)result->bad_lines);
-    if (result->excluded)
-        fprintf(stderr, "%llu targets were excluded\n", (unsigned long long)result->excluded);
-    if (result->done_before)
-        fprintf(stderr, "%llu targets had been done before\n",
-                (unsigned long long)result->done_before);
-    if (result->records_refused)
-        fprintf(stderr, "%llu records were refused by an output\n",
-                (unsigned long long)result->records_refused);
-    if (result->records_left_out)
-        fprintf(stderr, "%llu records were left out by filters (only=)\n",
-                (unsigned long long)result->records_left_out);
-    if (result->readers_left)
-        fprintf(stderr, "%llu readers of a socket left before the end\n",
-                (unsigned long long)result->readers_left);
-    if (result->records_lost)
-        fprintf(stderr, "%llu records could not be written\n",
-                (unsigned long long)result->records_lost);
+    summary_count(result->bad_lines, "lines of the input were no targets");
+    summary_count(result->excluded, "targets were excluded");
+    summary_count(result->done_before, "targets had been done before");
+    summary_count(result->records_refused, "records were refused by an output");
+    summary_count(result->records_left_out, "records were left out by filters (only=)");
+    summary_count(result->readers_left, "readers of a socket left before the end");
+    summary_count(result->records_lost, "records could not be written");
+    summary_fleet(&result->fleet);
     if (result->outputs.len)
         fprintf(stderr, "outputs:\n%.*s", (int)result->outputs.len,
                 (const char *)result->outputs.ptr);
@@ -151,6 +159,13 @@ static void add_fetched(struct buffer *out, const struct fetcher_statistics *fet
     add_group(out, "fetched", numbers, sizeof numbers / sizeof numbers[0]);
 }
 
+void progress_add_probes(struct buffer *out, const struct prober_statistics *probe) {
+    add_counts(out, "outcomes", probe->outcomes, OUTCOME_COUNT, outcome_at);
+    add_counts(out, "statuses", probe->statuses, STATUS_COUNT, status_at);
+    add_counts(out, "findings", probe->findings, FINDING_COUNT, finding_at);
+    add_trust(out, &probe->trust);
+}
+
 static void stats_text(const struct sweep_result *result, struct buffer *out) {
     const struct prober_statistics *probe = &result->statistics.probe;
     const struct stats_number numbers[] = {
@@ -172,11 +187,9 @@ static void stats_text(const struct sweep_result *result, struct buffer *out) {
     };
 
     stats_file_begin(out, result->seconds, numbers, sizeof numbers / sizeof numbers[0]);
-    add_counts(out, "outcomes", probe->outcomes, OUTCOME_COUNT, outcome_at);
-    add_counts(out, "statuses", probe->statuses, STATUS_COUNT, status_at);
-    add_counts(out, "findings", probe->findings, FINDING_COUNT, finding_at);
-    add_trust(out, &probe->trust);
+    progress_add_probes(out, probe);
     add_fetched(out, &result->fetched);
+    buffer_add_slice(out, buffer_slice(&result->fleet.stats));
     stats_file_end(out, buffer_slice(&result->outputs_stats));
 }
 

@@ -13,6 +13,11 @@ void progress_show(const struct pool_statistics *statistics, uint64_t total, dou
 /* A few lines on standard error: how many, how fast, what came of it, what is wrong. */
 void progress_summary(const struct sweep_result *result);
 
+/* Of that, how many probes ended how; and appended to a document of figures, what became of them.
+ */
+void progress_outcomes(const struct prober_statistics *probe);
+void progress_add_probes(struct buffer *out, const struct prober_statistics *probe);
+
 /* The figures as one JSON object in a file, whole or not at all. */
 enum error progress_write_stats(const struct sweep_result *result, const char *path,
                                 struct failure *failure);

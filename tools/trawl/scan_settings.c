@@ -3,6 +3,7 @@
 #include "ingest/source.h"
 
 #include <stddef.h>
+#include <string.h>
 
 const char *const scan_plans[] = {"handshake", "grab", "audit", NULL};
 static const char *const addresses[] = {"first", "all", NULL};
@@ -11,7 +12,8 @@ static const char *const shares[] = {"base", "random", NULL};
 const char *const scan_io[] = {[IO_AUTO] = "auto", "uring", "epoll", NULL};
 
 #define FIELD(name) offsetof(struct scan_settings, name)
-static const char what[] = "What is probed", how[] = "How it is probed", out[] = "Output";
+static const char what[] = "What is probed", how[] = "How it is probed", out[] = "Output",
+                  many[] = "Many machines";
 
 const struct option_spec scan_options[] = {
     {"ports", 'p', OPTION_TEXT, "LIST", "ports of targets that name none: 443,8000-8010", what,
@@ -105,8 +107,40 @@ const struct option_spec scan_options[] = {
      NULL},
     {"stats", 0, OPTION_TEXT, "FILE", "write the sweep's figures as JSON", out, FIELD(stats), 0, 0,
      NULL, "none"},
+    {"via", 0, OPTION_TEXT, "URL",
+     "have it done by the workers (trawl worker) of this cluster: nats://HOST,HOST/FLEET", many,
+     FIELD(via), 0, 0, NULL, "this machine does it"},
+    {"attach", 0, OPTION_TEXT, "JOB", "collect what --via has begun; with the same outputs", many,
+     FIELD(attach), 0, 0, NULL, "a new job"},
+    {"label", 0, OPTION_TEXT, "LABEL", "only workers with this label may do it", many, FIELD(label),
+     0, 0, NULL, "all"},
+    {"lease", 0, OPTION_SECONDS, "TIME", "a worker that is silent for so long is replaced", many,
+     FIELD(lease_ms), 1000, 3600000, NULL, "30s"},
+    {"buffer", 0, OPTION_BYTES, "SIZE", "records that may wait in the cluster to be collected",
+     many, FIELD(buffer_bytes), 1 << 20, UINT64_C(1) << 50, NULL, "256M"},
     {0},
 };
+
+enum error scan_settings_check_attach(const struct scan_settings *settings,
+                                      struct failure *failure) {
+    static const char *const fine[] = {"checkpoint", "via", "attach", NULL};
+    struct scan_settings defaults;
+    enum error error = ERROR_NONE;
+
+    scan_settings_init(&defaults);
+    for (const struct option_spec *spec = scan_options; spec->name && !error; spec++) {
+        bool is_fine = spec->group == out || option_is_default(spec, settings, &defaults);
+        for (uint32_t i = 0; fine[i]; i++)
+            is_fine = is_fine || strcmp(spec->name, fine[i]) == 0;
+        if (!is_fine)
+            error = failure_set(failure, ERROR_USAGE,
+                                "--%s cannot be given with --attach: the job has it from the one "
+                                "who began it",
+                                spec->name);
+    }
+    scan_settings_deinit(&defaults);
+    return error;
+}
 
 void scan_settings_init(struct scan_settings *settings) {
     *settings = (struct scan_settings){

@@ -16,6 +16,8 @@ struct scan_settings {
     uint64_t concurrency, workers, seed;
     const char *tls_min, *tls_max, *groups, *alpn;
     const char *log_list, *log_list_signature, *log_list_key;
+    const char *via, *attach, *label;
+    uint64_t lease_ms, buffer_bytes; /* of --via; 0 for the default */
     const char *resolver, *ca_file, *password_file, *warn, *critical, *stats;
     bool no_verify, allow_cn, dane, fetch_issuers, crl, quiet;
     uint64_t dns_timeout_ms, connect_timeout_ms, starttls_timeout_ms, handshake_timeout_ms,
@@ -31,5 +33,10 @@ void scan_settings_init(struct scan_settings *settings);
 void scan_settings_deinit(struct scan_settings *settings);
 
 extern const struct option_spec scan_options[];
+
+/* What --attach can be told: the job has the rest already. ERROR_USAGE names an option that is not
+ * at its default. */
+enum error scan_settings_check_attach(const struct scan_settings *settings, struct failure *failure)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -107,18 +107,21 @@ static void describe_list(const char *what, const struct option_list *list, stru
     }
 }
 
-/* All that decides which targets there are and in which order, and where their records go. */
+void sweep_describe(const struct scan_settings *settings, const struct option_list *specs,
+                    struct buffer *out) {
+    describe_list("target", specs, out);
+    describe_list("exclude", &settings->exclude, out);
+    buffer_add_format(out, "ports %s shard %s seed %llu input %d\n", settings->ports,
+                      settings->shard ? settings->shard : "", (unsigned long long)settings->seed,
+                      settings->input_format);
+    outputs_describe(&settings->output, out);
+}
+
 static bool identify(const struct sweep *sweep, struct checkpoint_identity *out) {
-    const struct scan_settings *settings = sweep->settings;
     struct buffer text;
 
     buffer_init(&text);
-    describe_list("target", sweep->specs, &text);
-    describe_list("exclude", &settings->exclude, &text);
-    buffer_add_format(&text, "ports %s shard %s seed %llu input %d\n", settings->ports,
-                      settings->shard ? settings->shard : "", (unsigned long long)settings->seed,
-                      settings->input_format);
-    outputs_describe(&settings->output, &text);
+    sweep_describe(sweep->settings, sweep->specs, &text);
     certificate_sha256(buffer_slice(&text), out->digest);
     bool ok = !text.failed;
     buffer_deinit(&text);
@@ -342,7 +345,7 @@ static enum error run(struct sweep *sweep, struct failure *failure) {
     join(sweep);
     console_clear(&sweep->console);
     sweep->result->seconds = (double)(clock_monotonic_ns() - started_ns) / 1e9;
-    sigaddset(&before, SIGUSR1); /* one that came late would end the program */
+    sigaddset(&before, SIGUSR1);      /* one that came late would end the program */
     if (sweep->result->interrupted) { /* so would another, before it has said how it ended */
         sigaddset(&before, SIGINT);
         sigaddset(&before, SIGTERM);
@@ -385,10 +388,12 @@ enum error sweep_run(const struct scan_settings *settings, const struct option_l
 void sweep_result_deinit(struct sweep_result *result) {
     buffer_deinit(&result->outputs);
     buffer_deinit(&result->outputs_stats);
+    buffer_deinit(&result->fleet.workers);
+    buffer_deinit(&result->fleet.stats);
 }
 
 enum exit_code sweep_exit_code(const struct sweep_result *result) {
-    if (result->source_failed || result->sink_failed)
+    if (result->source_failed || result->sink_failed || result->fleet.failed)
         return EXIT_FAILED;
     if (result->interrupted)
         return EXIT_INTERRUPTED;

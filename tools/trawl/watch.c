@@ -5,6 +5,7 @@
 #include "engine/queue/wake.h"
 #include "tools/trawl/console.h"
 #include "tools/trawl/outputs.h"
+#include "tools/trawl/watch_claims.h"
 #include "tools/trawl/watch_feeds.h"
 #include "tools/trawl/watch_lists.h"
 #include "tools/trawl/watch_metrics.h"
@@ -39,8 +40,10 @@ struct watch {
     struct console console;
     char user_agent[USER_AGENT_MAX];
     struct watch_lists *lists;
-    struct certwatch *certwatch; /* the ledger's connection */
-    struct ledger_database database;
+    struct certwatch *certwatch;              /* the ledger's connection */
+    struct ledger_database database, claimed; /* that one, behind the claims */
+    struct watch_via *via;                    /* NULL, as the next: nothing is shared */
+    struct watch_claims *claims;
     struct output_settings output;
     struct saved_sink sinks[OUTPUTS_MAX];
     int64_t started_ms; /* since 1970 */
@@ -126,12 +129,24 @@ static void on_room(void *owner) {
 }
 
 static bool on_commit(void *owner, struct page *page) {
-    return ledger_commit(((struct watch *)owner)->ledger, page);
+    struct watch *watch = owner;
+
+    return (!watch->via || watch_via_may_commit(watch->via, page->source)) &&
+           ledger_commit(watch->ledger, page);
 }
 
 static void on_position(void *owner, const struct ct_source *source,
                         const struct log_position *position) {
-    ledger_position(((struct watch *)owner)->ledger, source, position);
+    struct watch *watch = owner;
+
+    if (watch->via)
+        watch_via_position(watch->via, source, position);
+    ledger_position(watch->ledger, source, position);
+}
+
+static void on_safe(void *owner, const struct ct_source *source,
+                    const struct saved_position *position) {
+    watch_via_safe(((struct watch *)owner)->via, source, position);
 }
 
 static void on_incident(void *owner, const struct ct_source *source, enum feed_incident incident,
@@ -188,6 +203,11 @@ static enum error check_settings(const struct watch_settings *settings, struct f
         return failure_set(failure, ERROR_USAGE,
                            "nothing to watch: give --watch FILE, --domain NAME, --lookalike BRAND, "
                            "or --all for every entry");
+    if (settings->via && (settings->state || settings->to_the_end))
+        return failure_set(failure, ERROR_USAGE, "%s has no meaning with --via: %s",
+                           settings->state ? "--state" : "--to-the-end",
+                           settings->state ? "the cluster remembers"
+                                           : "others have logs, too, and go on");
     return ERROR_NONE;
 }
 
@@ -207,7 +227,7 @@ static enum error open_state(struct watch *watch, struct failure *failure) {
 static enum error open_outputs(struct watch *watch, struct failure *failure) {
     const struct watch_settings *settings = watch->settings;
     bool resumable = settings->all && settings->state;
-    bool remembers = !settings->all && (settings->state || settings->postgres);
+    bool remembers = settings->via || (!settings->all && (settings->state || settings->postgres));
 
     watch->output = settings->output;
     watch->output.append |= remembers;
@@ -268,14 +288,18 @@ static enum error open_decoder(struct watch *watch, struct failure *failure) {
     return decoder_open(&watch->decoder, &config, failure);
 }
 
+static const struct ledger_database *database_of(const struct watch *watch) {
+    if (watch->claims)
+        return &watch->claimed;
+    return watch->host ? watch->host->database : watch->certwatch ? &watch->database : NULL;
+}
+
 static enum error open_ledger(struct watch *watch, struct failure *failure) {
     const struct watch_settings *settings = watch->settings;
     struct ledger_config config = {
         .state = watch->state,
         .inventory = watch->inventory,
-        .database = watch->host        ? watch->host->database
-                    : watch->certwatch ? &watch->database
-                                       : NULL,
+        .database = database_of(watch),
         .outlets = outputs_outlets(watch->outputs),
         .sinks = watch->sinks,
         .outlet_count = outputs_count(&settings->output),
@@ -290,6 +314,7 @@ static enum error open_ledger(struct watch *watch, struct failure *failure) {
         .on_trouble = on_trouble,
         .on_recovered = on_recovered,
         .on_room = on_room,
+        .on_safe = watch->via ? on_safe : NULL,
         .owner = watch,
     };
     return ledger_open(&watch->ledger, &config, failure);
@@ -304,6 +329,7 @@ static enum error open_feeds(struct watch *watch, struct failure *failure) {
         .decoder = watch->decoder,
         .outlet = &watch->outlet,
         .state = watch->state,
+        .sharing = watch->via ? watch_via_sharing(watch->via) : NULL,
     };
     return watch_feeds_open(&watch->feeds, &config, failure);
 }
@@ -335,11 +361,52 @@ static enum error open_database(struct watch *watch, struct failure *failure) {
     return error;
 }
 
+static void on_changed(void *owner) {
+    watch_feeds_wake(((struct watch *)owner)->feeds);
+}
+
+/* Others follow logs, too: who has which, and who tells what. */
+static enum error open_via(struct watch *watch, struct failure *failure) {
+    const struct watch_settings *settings = watch->settings;
+    const struct watch_via_config config = {
+        .via = settings->via,
+        .group = settings->watch_group,
+        .lease_ms = settings->lease_ms,
+        .every_entry = settings->all,
+        .say = on_words,
+        .changed = on_changed,
+        .owner = watch,
+    };
+
+    if (!settings->via)
+        return ERROR_NONE;
+    enum error error = watch_via_open(&watch->via, &config, failure);
+    if (error || settings->all)
+        return error;
+    const struct watch_claims_config claims = {
+        .via = watch->via,
+        .group = settings->watch_group,
+        .retention_ms = settings->retention_ms,
+        .inner = watch->certwatch ? &watch->database : NULL,
+    };
+    error = watch_claims_open(&watch->claims, &claims, failure);
+    if (!error)
+        watch->claimed = watch_claims_database(watch->claims);
+    return error;
+}
+
 /* --- Health --- */
 
 static struct watch_view view_of(const struct watch *watch) {
-    return (struct watch_view){watch->decoder, watch->ledger, watch->feeds,
-                               watch->outputs, watch->lists,  watch->started_ms};
+    return (struct watch_view){
+        .decoder = watch->decoder,
+        .ledger = watch->ledger,
+        .feeds = watch->feeds,
+        .outputs = watch->outputs,
+        .lists = watch->lists,
+        .via = watch->via,
+        .started_ms = watch->started_ms,
+    };
 }
 
 bool watch_add_health(const struct watch *watch, struct buffer *out) {
@@ -392,9 +459,10 @@ static enum error set_up(struct watch *watch, struct failure *failure) {
              settings->contact ? ")" : "");
     if ((error = check_settings(settings, failure)) || (error = open_state(watch, failure)) ||
         (error = open_inventory(watch, failure)) || (error = open_brands(watch, failure)) ||
-        (error = open_database(watch, failure)) || (error = open_outputs(watch, failure)) ||
-        (error = save_positions(watch, failure)) || (error = open_decoder(watch, failure)) ||
-        (error = open_lists(watch, failure)) || (error = open_ledger(watch, failure)))
+        (error = open_database(watch, failure)) || (error = open_via(watch, failure)) ||
+        (error = open_outputs(watch, failure)) || (error = save_positions(watch, failure)) ||
+        (error = open_decoder(watch, failure)) || (error = open_lists(watch, failure)) ||
+        (error = open_ledger(watch, failure)))
         return error;
     error = open_feeds(watch, failure);
     return error ? error : open_health(watch, failure);
@@ -408,6 +476,8 @@ static void tear_down(struct watch *watch) {
     watch_lists_close(watch->lists);
     decoder_close(watch->decoder);
     lookalikes_put(watch->brands);
+    watch_claims_close(watch->claims);
+    watch_via_close(watch->via);
     certwatch_close(watch->certwatch);
     inventory_close(watch->inventory);
     watch_state_close(watch->state);
@@ -489,6 +559,8 @@ static void wait_for_sinks(struct watch *watch) {
 static enum error end(struct watch *watch, struct failure *failure) {
     struct outputs_totals outputs;
 
+    if (watch->via)
+        watch_via_end(watch->via);
     watch_feeds_stop(watch->feeds);
     ledger_stop(watch->ledger);
     if (atomic_load(&watch->dead) && outputs_count(&watch->settings->output) == 1)
@@ -496,6 +568,8 @@ static enum error end(struct watch *watch, struct failure *failure) {
     wait_for_sinks(watch);
     outputs_join(watch->outputs, &outputs);
     enum error error = ledger_finish(watch->ledger, failure);
+    if (watch->via)
+        watch_via_stop(watch->via);
     if (outputs.left && !watch->settings->state)
         error = ERROR_NONE; /* who has read enough does not miss the rest */
     take_statistics(watch);
@@ -517,7 +591,8 @@ static enum error start(struct watch *watch, struct failure *failure) {
 
     if ((error = outputs_start(watch->outputs, failure)) ||
         (error = ledger_start(watch->ledger, failure)) ||
-        (error = watch_lists_start(watch->lists, failure)))
+        (error = watch_lists_start(watch->lists, failure)) ||
+        (watch->via && (error = watch_via_start(watch->via, failure))))
         return error;
     return watch_feeds_start(watch->feeds, failure);
 }

@@ -81,6 +81,7 @@ static enum error open_logs(struct watch_feeds *feeds, struct failure *failure) 
         .partial_after_ms = settings->to_the_end ? 0 : (uint32_t)settings->partial_after_ms,
         .retry_ms = (uint32_t)settings->retry_ms,
         .to_the_end = settings->to_the_end,
+        .sharing = config->sharing,
     };
     return feeds->logs ? ERROR_NONE : logs_open(&feeds->logs, &logs, failure);
 }
@@ -233,6 +234,10 @@ static enum error add_certstream(struct watch_feeds *feeds, const char *url,
 static enum error add_source(struct watch_feeds *feeds, const char *url, struct failure *failure) {
     const struct log_list_log *listed;
 
+    if (is_websocket(url) && feeds->config.sharing)
+        return failure_set(failure, ERROR_USAGE,
+                           "--via shares logs; a certstream server cannot be shared: follow it by "
+                           "a watcher without --via");
     if (is_websocket(url))
         return add_certstream(feeds, url, failure);
     if (!is_http(url))

@@ -2,7 +2,7 @@
 #ifndef TOOLS_TRAWL_WATCH_FEEDS_H
 #define TOOLS_TRAWL_WATCH_FEEDS_H
 
-#include "ingest/ct/feed.h"
+#include "ingest/ct/logs.h"
 #include "tools/trawl/watch_settings.h"
 #include "tools/watch/state.h"
 
@@ -14,7 +14,8 @@ struct watch_feeds_config {
     const char *user_agent;
     struct decoder *decoder;
     const struct feed_outlet *outlet;
-    struct watch_state *state; /* for the saved positions; only until this is open */
+    struct watch_state *state;          /* for the saved positions; only until this is open */
+    const struct logs_sharing *sharing; /* NULL: all logs are followed here */
 };
 
 enum error watch_feeds_open(struct watch_feeds **out, const struct watch_feeds_config *config,

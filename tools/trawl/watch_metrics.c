@@ -6,17 +6,19 @@ enum { STALE_MS = 10 * 60 * 1000 };
 
 /* All sources together. */
 struct sources {
-    uint32_t count, connected;
+    uint32_t count, connected, elsewhere;
     int64_t last_entry_ms;
     uint64_t gaps, lost;
 };
 
 static struct sources look_at_sources(const struct watch_feeds *feeds) {
-    struct sources sources = {.count = watch_feeds_count(feeds)};
+    struct sources sources = {0};
 
-    for (uint32_t i = 0; i < sources.count; i++) {
+    for (uint32_t i = 0; i < watch_feeds_count(feeds); i++) {
         struct feed_statistics feed;
         watch_feeds_statistics(feeds, i, &feed);
+        sources.elsewhere += feed.elsewhere;
+        sources.count += !feed.elsewhere;
         sources.connected += feed.connected;
         sources.gaps += feed.gaps;
         sources.lost += feed.lost;
@@ -176,6 +178,21 @@ static void source_metrics(const struct watch_view *view, struct buffer *out) {
     }
 }
 
+static void via_metrics(const struct watch_view *view, struct buffer *out) {
+    struct watch_via_statistics via;
+
+    if (!view->via)
+        return;
+    watch_via_statistics(view->via, &via);
+    gauge(out, "trawl_watch_cluster_ok", via.is_connected, "Whether the cluster answers.");
+    gauge(out, "trawl_watch_members", via.members, "Watchers that share the logs.");
+    gauge(out, "trawl_watch_logs", via.wanted, "Logs that are shared.");
+    gauge(out, "trawl_watch_logs_held", via.held, "Logs that this watcher follows.");
+    counter(out, "trawl_watch_leases_taken_total", via.taken, "Logs that it has taken.");
+    counter(out, "trawl_watch_leases_lost_total", via.lost, "Logs that it has lost.");
+    counter(out, "trawl_watch_leases_given_total", via.given, "Logs that it has given back.");
+}
+
 void watch_metrics(const struct watch_view *view, struct buffer *out) {
     struct sources sources = look_at_sources(view->feeds);
     struct watch_lists_statistics lists = watch_lists_statistics(view->lists);
@@ -190,6 +207,7 @@ void watch_metrics(const struct watch_view *view, struct buffer *out) {
           sources.count != 0 && sources.connected == sources.count ? 1 : 0,
           "Whether all sources are connected.");
     source_metrics(view, out);
+    via_metrics(view, out);
 }
 
 /* --- Health --- */
@@ -199,11 +217,22 @@ static bool is_fresh(const struct watch_view *view, const struct sources *source
     int64_t since_ms =
         sources->last_entry_ms > view->started_ms ? sources->last_entry_ms : view->started_ms;
 
+    if (sources->count == 0 && sources->elsewhere)
+        return true;
     return sources->connected > 0 && clock_unix_ms() - since_ms < STALE_MS;
 }
 
 static const char *yes_or_no(bool yes) {
     return yes ? "true" : "false";
+}
+
+/* True, too, when none is needed. */
+static bool has_cluster(const struct watch_view *view) {
+    struct watch_via_statistics via = {.is_connected = true};
+
+    if (view->via)
+        watch_via_statistics(view->via, &via);
+    return via.is_connected;
 }
 
 bool watch_health(const struct watch_view *view, struct buffer *out) {
@@ -213,7 +242,9 @@ bool watch_health(const struct watch_view *view, struct buffer *out) {
 
     ledger_statistics(view->ledger, &ledger);
     bool fresh = is_fresh(view, &sources);
-    bool ok = fresh && !ledger.state_failing && !ledger.database_failing && !lists.is_failing;
+    bool shared = has_cluster(view);
+    bool ok =
+        fresh && shared && !ledger.state_failing && !ledger.database_failing && !lists.is_failing;
     buffer_add_format(out, "{\"ok\":%s,\"watch_entries\":%llu,\"last_ct_event_at\":", yes_or_no(ok),
                       (unsigned long long)lists.names);
     if (sources.last_entry_ms)
@@ -222,12 +253,13 @@ bool watch_health(const struct watch_view *view, struct buffer *out) {
         buffer_add_text(out, "null");
     buffer_add_format(out,
                       ",\"sources\":%u,\"connected\":%u,\"sources_ok\":%s,\"state_ok\":%s,"
-                      "\"database_ok\":%s,\"watch_list_ok\":%s,\"pending\":%llu,"
+                      "\"database_ok\":%s,\"watch_list_ok\":%s,\"cluster_ok\":%s,"
+                      "\"pending\":%llu,"
                       "\"undelivered\":%llu,\"gaps\":%llu,\"lost\":%llu}\n",
                       sources.count, sources.connected, yes_or_no(fresh),
                       yes_or_no(!ledger.state_failing), yes_or_no(!ledger.database_failing),
-                      yes_or_no(!lists.is_failing), (unsigned long long)ledger.pending,
-                      (unsigned long long)ledger.untold, (unsigned long long)sources.gaps,
-                      (unsigned long long)sources.lost);
+                      yes_or_no(!lists.is_failing), yes_or_no(shared),
+                      (unsigned long long)ledger.pending, (unsigned long long)ledger.untold,
+                      (unsigned long long)sources.gaps, (unsigned long long)sources.lost);
     return ok;
 }

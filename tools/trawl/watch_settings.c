@@ -53,6 +53,13 @@ const struct option_spec watch_options[] = {
      from, FIELD(contact), 0, 0, NULL, "none"},
     {"ca-file", 0, OPTION_TEXT, "PATH", "trust these roots for https:// and wss://", from,
      FIELD(ca_file), 0, 0, NULL, "the system's"},
+    {"via", 0, OPTION_TEXT, "URL", "share the logs with the watchers that do so, too: nats://HOST",
+     from, FIELD(via), 0, 0, NULL, "nobody"},
+    {"watch-group", 0, OPTION_TEXT, "NAME", "only with those of this name", from,
+     FIELD(watch_group), 0, 0, NULL, NULL},
+    {"lease", 0, OPTION_SECONDS, "TIME",
+     "a watcher that is silent for so long loses its logs; others have them in twice the time",
+     from, FIELD(lease_ms), 500, 3600 * 1000, NULL, NULL},
     {"workers", 0, OPTION_NUMBER, "N", "threads that decode", from, FIELD(workers), 0, 1024, NULL,
      "all cores"},
     {"inventory", 'i', OPTION_LIST, "PATH", "known certificates: files, folders, records of a scan",
@@ -96,6 +103,8 @@ void watch_settings_init(struct watch_settings *settings) {
         .head_interval_ms = 15 * 1000,
         .partial_after_ms = 60 * 1000,
         .retry_ms = 1000,
+        .watch_group = "watch",
+        .lease_ms = 30 * 1000,
     };
     option_list_init(&settings->domains);
     option_list_init(&settings->brands);

@@ -9,10 +9,11 @@ struct watch_settings {
     struct option_list domains, brands, inventory, logs;
     const char *log_list, *log_list_key, *log_key, *from, *state;
     const char *contact, *ca_file, *stats, *postgres, *listen;
+    const char *via, *watch_group;
     bool all, to_the_end, known_keys, tiles, quiet;
     uint64_t lookalike_score, workers, per_operator, page_entries;
     uint64_t grace_ms, retention_ms, cleanup_ms, refresh_ms, head_interval_ms, partial_after_ms,
-        retry_ms, duration_ms;
+        retry_ms, duration_ms, lease_ms;
     struct output_settings output;
 };
 

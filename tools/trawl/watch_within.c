@@ -239,6 +239,7 @@ static enum error check_settings(const struct watch_within *within, struct failu
     const char *what = settings->all        ? "--all"
                        : settings->postgres ? "--postgres"
                        : settings->stats    ? "--stats"
+                       : settings->via      ? "--via"
                                             : NULL;
 
     if (what)

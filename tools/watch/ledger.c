@@ -154,12 +154,7 @@ enum error ledger_end_round(struct ledger *ledger, enum error error, struct fail
 
 enum error ledger_save_position(struct ledger *ledger, const struct message *message,
                                 struct failure *failure) {
-    struct saved_position position = {
-        .committed = message->position.committed,
-        .verified = message->position.verified,
-        .head = message->position.head,
-        .saved = {message->bytes, message->len},
-    };
+    struct saved_position position = ledger_position_of(message);
     const struct ct_source *source = message->position.source;
 
     return watch_state_save_position(ledger->config.state,
@@ -215,21 +210,27 @@ static void wait_for_state(struct ledger *ledger) {
 
 /* Until it succeeds, or the program ends: then nothing of it is remembered, and the logs are
  * followed from the position before. */
-static void persist(struct ledger *ledger, struct mailbox_entry *messages) {
+static bool persist(struct ledger *ledger, struct mailbox_entry *messages) {
     struct failure failure = {0};
 
     while (messages && take_in(ledger, messages, &failure) != ERROR_NONE) {
         if (atomic_load(&ledger->is_stopping)) {
             ledger->lost = failure;
-            return;
+            return false;
         }
         wait_for_state(ledger);
     }
+    return true;
+}
+
+/* Whether what is left at the end comes again: out of the state, or to who goes on elsewhere. */
+static bool is_left_to_others(const struct ledger *ledger) {
+    return watch_state_is_kept(ledger->config.state) || ledger->config.on_safe;
 }
 
 /* What is due when the ledger stops and its state goes with it: all. */
 static int64_t due_ms(const struct ledger *ledger) {
-    bool is_last = atomic_load(&ledger->is_stopping) && !watch_state_is_kept(ledger->config.state);
+    bool is_last = atomic_load(&ledger->is_stopping) && !is_left_to_others(ledger);
     return is_last ? INT64_MAX : clock_unix_ms();
 }
 
@@ -237,7 +238,8 @@ static int64_t due_ms(const struct ledger *ledger) {
 static bool watch_round(struct ledger *ledger, struct mailbox_entry *messages) {
     bool more = false;
 
-    persist(ledger, messages);
+    if (persist(ledger, messages))
+        ledger_keep_positions(ledger, &messages);
     free_messages(ledger, messages);
     refresh_inventory(ledger);
     check_database(ledger);
@@ -247,6 +249,8 @@ static bool watch_round(struct ledger *ledger, struct mailbox_entry *messages) {
         more |= ledger_tell_database(ledger);
     if (ledger_has_state(ledger))
         ledger_tell_sinks(ledger);
+    if (ledger_has_state(ledger))
+        ledger_tell_safe(ledger, false);
     if (ledger_has_state(ledger))
         more |= ledger_prune(ledger);
     return more;
@@ -338,7 +342,8 @@ enum error ledger_open(struct ledger **out, const struct ledger_config *config,
     if (!ledger->config.retry_ms)
         ledger->config.retry_ms = RETRY_MS;
     ledger->state_trouble.what = "the state";
-    ledger->database_trouble.what = "the database";
+    ledger->database_trouble.what =
+        config->database && config->database->name ? config->database->name : "the database";
     ledger->inventory_trouble.what = "the inventory";
     ledger->backlog_end = &ledger->backlog;
     mailbox_init(&ledger->inbox, wake, ledger);
@@ -385,7 +390,7 @@ static void join(struct ledger *ledger) {
 static enum error count_lost(const struct ledger *ledger, struct failure *failure) {
     struct watch_state_counts counts = watch_state_counts(ledger->config.state);
 
-    if (watch_state_is_kept(ledger->config.state) || counts.pending + counts.untold == 0)
+    if (is_left_to_others(ledger) || counts.pending + counts.untold == 0)
         return ERROR_NONE;
     return failure_set(failure, ERROR_INPUT,
                        "%llu alerts are not delivered, or that is not noted, and are forgotten "
@@ -399,6 +404,10 @@ static enum error finish_watching(struct ledger *ledger, struct mailbox_entry *m
 
     while (!error && ledger_tell_database(ledger))
         ;
+    if (!error) {
+        ledger_keep_positions(ledger, &messages);
+        ledger_tell_safe(ledger, true);
+    }
     free_messages(ledger, messages);
     return error ? error : count_lost(ledger, failure);
 }

@@ -38,7 +38,8 @@ struct ledger_database {
     enum error (*is_known)(void *owner, const struct ct_record *record, enum ct_known_by *by,
                            struct failure *failure);
     /* Unless it is there. `*delivered`: it is, and was delivered by a run that this state does not
-     * know of. */
+     * know of. EAGAIN: somebody else is about to deliver it; this record is asked for again later,
+     * others go on. */
     enum error (*add_alert)(void *owner, const struct ct_record *record, bool *delivered,
                             struct failure *failure);
     /* Every sink has it. NULL: nobody notes that. */
@@ -48,6 +49,10 @@ struct ledger_database {
     enum error (*prune)(void *owner, int64_t before_ms, bool *more, struct failure *failure);
     /* Whether it answers. */
     enum error (*check)(void *owner, struct failure *failure);
+    /* Whether what add_alert has let pass may still be told; when it may again, add_alert is asked
+     * anew. NULL: always. */
+    bool (*may_tell)(void *owner);
+    const char *name; /* for messages; NULL: "the database" */
 };
 
 struct ledger_config {
@@ -76,6 +81,12 @@ struct ledger_config {
     void (*on_recovered)(void *owner, const char *what);
     /* There is room in the inbox again. */
     void (*on_room)(void *owner);
+    /* What stands before this position of a log is dealt with: everybody was told of what matched;
+     * with every_entry, the sinks have written it. For who keeps positions elsewhere, and hands
+     * what stands behind them to another: at the end nothing gets a verdict before its time. NULL:
+     * nobody asks. On the ledger's thread, and in ledger_finish. */
+    void (*on_safe)(void *owner, const struct ct_source *source,
+                    const struct saved_position *position);
     void *owner;
 };
 

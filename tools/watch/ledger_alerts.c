@@ -58,7 +58,7 @@ static enum error set_delivered(const struct ledger *ledger, const struct ct_rec
 }
 
 /* Takes the step with all rows, as far as the database answers: returns how many. What it can never
- * take goes on without it. */
+ * take goes on without it; what waits for somebody else stays where it is. */
 static uint32_t step_rows(struct ledger *ledger, const struct rows *rows, database_step *step,
                           enum issuance_stage to[ROWS_AT_ONCE]) {
     struct failure failure = {0};
@@ -67,7 +67,9 @@ static uint32_t step_rows(struct ledger *ledger, const struct rows *rows, databa
         if (!rows->records[i])
             continue;
         enum error error = step(ledger, rows->records[i], &to[i], &failure);
-        if (error == (enum error)EINVAL)
+        if (error == (enum error)EAGAIN)
+            to[i] = rows->items[i].stage;
+        else if (error == (enum error)EINVAL)
             ledger_say(ledger, &failure);
         else if (ledger_note(ledger, &ledger->database_trouble, error, &failure))
             return i;
@@ -85,6 +87,8 @@ static enum error advance_rows(struct ledger *ledger, const struct rows *rows, u
             error = ledger_drop(ledger, &rows->items[i], failure);
             continue;
         }
+        if (to[i] == rows->items[i].stage)
+            continue;
         error = watch_state_advance(ledger->config.state, &rows->items[i], to[i], failure);
         ledger_count_verdict(ledger, rows->records[i], to[i]);
         ledger->round.repeated +=
@@ -93,8 +97,22 @@ static enum error advance_rows(struct ledger *ledger, const struct rows *rows, u
     return ledger_end_round(ledger, error, failure);
 }
 
+/* Those that wait stand before all that comes later: they are passed over until it is time. */
+static void note_offered(struct ledger *ledger, struct offering *offering, const struct rows *rows,
+                         const enum issuance_stage to[ROWS_AT_ONCE]) {
+    bool waits = false;
+
+    for (uint32_t i = 0; i < rows->count; i++)
+        waits |= rows->records[i] && to[i] == rows->items[i].stage;
+    if (rows->count)
+        offering->after = rows->items[rows->count - 1].turn;
+    if (waits)
+        offering->again_ms = ledger_now_ms() + ledger->config.retry_ms;
+}
+
 /* True: there are more rows in this stage. */
-static bool run_step(struct ledger *ledger, enum issuance_stage stage, database_step *step) {
+static bool run_step(struct ledger *ledger, enum issuance_stage stage, database_step *step,
+                     struct offering *offering) {
     enum issuance_stage to[ROWS_AT_ONCE];
     struct failure failure = {0};
     uint32_t answered = 0;
@@ -102,14 +120,18 @@ static bool run_step(struct ledger *ledger, enum issuance_stage stage, database_
 
     if (!rows)
         return false;
-    enum error error = watch_state_waiting(ledger->config.state, stage, 0, 0, ROWS_AT_ONCE,
-                                           rows_collect, rows, &failure);
+    if (ledger_now_ms() >= offering->again_ms)
+        offering->after = 0;
+    enum error error = watch_state_waiting(ledger->config.state, stage, offering->after, 0,
+                                           ROWS_AT_ONCE, rows_collect, rows, &failure);
     if (error)
         ledger_note(ledger, &ledger->state_trouble, error, &failure);
     else
         answered = step_rows(ledger, rows, step, to);
     if (answered)
         error = advance_rows(ledger, rows, answered, to, &failure);
+    if (!error && answered == rows->count)
+        note_offered(ledger, offering, rows, to);
     bool more = !error && answered == ROWS_AT_ONCE;
     rows_free(rows);
     return more;
@@ -121,9 +143,9 @@ bool ledger_tell_database(struct ledger *ledger) {
     if (!writes_database(ledger))
         return false;
     if (ledger_has_database(ledger))
-        more |= run_step(ledger, ISSUANCE_SETTLED, add_alert);
+        more |= run_step(ledger, ISSUANCE_SETTLED, add_alert, &ledger->settled);
     if (ledger_has_database(ledger))
-        more |= run_step(ledger, ISSUANCE_TOLD, set_delivered);
+        more |= run_step(ledger, ISSUANCE_TOLD, set_delivered, &ledger->told);
     return more;
 }
 
@@ -147,8 +169,15 @@ static bool hand_to(const struct outlet *outlet, const struct issuance *issuance
     return false;
 }
 
-/* Rows for one outlet, until it is full or one cannot be read. */
+static bool may_tell(const struct ledger *ledger) {
+    const struct ledger_database *database = ledger->config.database;
+
+    return !database || !database->may_tell || database->may_tell(database->owner);
+}
+
+/* Rows for one outlet, until it is full, one cannot be read, or nobody may be told. */
 struct handing {
+    struct ledger *ledger;
     struct outlet *outlet;
     uint32_t visited;
     bool is_full, is_broken;
@@ -159,7 +188,8 @@ static bool hand_out(void *context, const struct issuance *issuance) {
     struct handing *handing = context;
     struct outlet *outlet = handing->outlet;
 
-    handing->is_full = outlet->in_flight == IN_FLIGHT_MAX;
+    handing->ledger->is_held_off |= !may_tell(handing->ledger);
+    handing->is_full = outlet->in_flight == IN_FLIGHT_MAX || handing->ledger->is_held_off;
     if (handing->is_full)
         return false;
     struct ct_record *record = ct_record_unpack(issuance->record);
@@ -201,7 +231,7 @@ static enum error drop_broken(struct ledger *ledger, struct handing *handing,
 }
 
 static enum error tell_sink(struct ledger *ledger, struct outlet *outlet, struct failure *failure) {
-    struct handing handing = {.outlet = outlet};
+    struct handing handing = {.ledger = ledger, .outlet = outlet};
     enum error error;
     bool more;
 
@@ -218,11 +248,29 @@ static enum error tell_sink(struct ledger *ledger, struct outlet *outlet, struct
     return error;
 }
 
+/* Somebody else may have told what no sink was given: the database knows. */
+static enum error take_back(struct ledger *ledger, struct failure *failure) {
+    enum error error = ledger_begin_round(ledger, failure);
+    int64_t handed = 0;
+
+    for (uint32_t i = 0; i < ledger->config.outlet_count; i++)
+        if (ledger->outlets[i].turn > handed)
+            handed = ledger->outlets[i].turn;
+    if (!error)
+        error = watch_state_take_back(ledger->config.state, handed, failure);
+    return ledger_end_round(ledger, error, failure);
+}
+
 void ledger_tell_sinks(struct ledger *ledger) {
     struct failure failure = {0};
     enum error error = ERROR_NONE;
 
-    for (uint32_t i = 0; i < ledger->config.outlet_count && !error; i++) {
+    if (ledger->is_held_off) {
+        if (!may_tell(ledger) || take_back(ledger, &failure))
+            return;
+        ledger->is_held_off = false;
+    }
+    for (uint32_t i = 0; i < ledger->config.outlet_count && !error && !ledger->is_held_off; i++) {
         begin_again(&ledger->outlets[i]);
         error = tell_sink(ledger, &ledger->outlets[i], &failure);
     }
@@ -231,6 +279,8 @@ void ledger_tell_sinks(struct ledger *ledger) {
 }
 
 bool ledger_has_told_sinks(const struct ledger *ledger) {
+    if (ledger->is_held_off)
+        return true;
     for (uint32_t i = 0; i < ledger->config.outlet_count; i++)
         if (!ledger->outlets[i].has_all)
             return false;

@@ -4,7 +4,8 @@
  *     ledger_inbox.c     what others tell it
  *     ledger_hits.c      watching: what comes in, and what it means
  *     ledger_alerts.c    watching: what has a verdict, on its way to database and sinks
- *     ledger_stream.c    every entry: pages to the sinks, positions behind them */
+ *     ledger_stream.c    every entry: pages to the sinks, positions behind them
+ *     ledger_positions.c from where another may go on */
 #ifndef TOOLS_WATCH_LEDGER_INTERNAL_H
 #define TOOLS_WATCH_LEDGER_INTERNAL_H
 
@@ -59,11 +60,18 @@ struct outlet {
     struct sink_position position, marked;
 };
 
-/* With every_entry: how far a log was followed. */
+/* How far a log was followed: with every_entry, or where somebody asks what is safe. */
 struct followed {
     const struct ct_source *source;
     bool is_ahead;                   /* a page was passed that no position speaks of yet */
     struct message *latest, *marked; /* MESSAGE_POSITION; NULL when there is nothing to save */
+};
+
+/* How far the rows of a stage were offered to the database; those that wait for somebody else are
+ * offered again at a time. */
+struct offering {
+    int64_t after;    /* a turn */
+    int64_t again_ms; /* monotonic */
 };
 
 /* Something that fails until it does not any more. */
@@ -89,16 +97,20 @@ struct ledger {
     /* Watching. */
     struct ledger_statistics round;         /* counts of the transaction under way */
     int64_t prune_ms, refresh_ms, check_ms; /* when that is done next, monotonic */
+    struct offering settled, told;
+    bool is_held_off; /* nobody may be told for now */
 
     /* Every entry. */
     struct mailbox_entry *backlog, **backlog_end; /* pages and positions that were not passed yet */
     bool is_numbered;                             /* its first page, passed in part */
     uint64_t sequence;                            /* of the last batch */
+
+    /* Positions. */
     struct followed *followed;
     uint32_t followed_count;
-    bool is_marked; /* there is a mark: a point behind which positions and sinks agree */
-    uint64_t mark;  /* the last batch before it */
-    int64_t mark_ms;
+    bool is_marked;  /* there is a mark: what came before it is waited for */
+    uint64_t mark;   /* the last batch before it; watching, the id of the newest row */
+    int64_t mark_ms; /* when it is sought, or looked at, next */
 
     struct ledger_statistics statistics; /* written here, read by any thread */
 };
@@ -172,6 +184,20 @@ enum error ledger_take_written(struct ledger *ledger, const struct message *mess
 void ledger_free_flights(struct ledger *ledger, const struct message *message);
 /* True: there is more to do now. */
 bool ledger_prune(struct ledger *ledger);
+
+/* --- ledger_positions.c --- */
+
+struct followed *ledger_followed(struct ledger *ledger, const struct ct_source *source);
+struct saved_position ledger_position_of(const struct message *message);
+/* Takes the message over. */
+void ledger_take_position(struct ledger *ledger, struct message *message);
+/* The latest positions are the marked ones; these are safe, and told. */
+void ledger_mark_positions(struct ledger *ledger);
+void ledger_pass_mark(struct ledger *ledger);
+
+/* Watching: takes the positions out of messages that are in the state. */
+void ledger_keep_positions(struct ledger *ledger, struct mailbox_entry **messages);
+void ledger_tell_safe(struct ledger *ledger, bool at_end);
 
 /* --- ledger_stream.c --- */
 

@@ -12,21 +12,7 @@
 
 #include <stdlib.h>
 
-/* --- Logs --- */
-
-/* Only logs have positions: what a feed brings is passed and forgotten. */
-static struct followed *followed_of(struct ledger *ledger, const struct ct_source *source) {
-    for (uint32_t i = 0; i < ledger->followed_count; i++)
-        if (ledger_is_same_log(ledger->followed[i].source, source))
-            return &ledger->followed[i];
-    struct followed *more =
-        realloc(ledger->followed, (ledger->followed_count + 1) * sizeof ledger->followed[0]);
-    if (!more)
-        abort(); /* as in message_new */
-    ledger->followed = more;
-    more[ledger->followed_count] = (struct followed){.source = source};
-    return &more[ledger->followed_count++];
-}
+/* --- Marks --- */
 
 static bool is_any_ahead(const struct ledger *ledger) {
     for (uint32_t i = 0; i < ledger->followed_count; i++)
@@ -35,19 +21,9 @@ static bool is_any_ahead(const struct ledger *ledger) {
     return false;
 }
 
-/* --- Marks --- */
-
 static void set_mark(struct ledger *ledger) {
-    ledger->is_marked = true;
     ledger->mark = ledger->sequence;
-    for (uint32_t i = 0; i < ledger->followed_count; i++) {
-        struct followed *followed = &ledger->followed[i];
-        if (!followed->latest)
-            continue;
-        free(followed->marked);
-        followed->marked = followed->latest;
-        followed->latest = NULL;
-    }
+    ledger_mark_positions(ledger);
     for (uint32_t i = 0; i < ledger->config.outlet_count; i++)
         ledger->outlets[i].marked = ledger->outlets[i].position;
 }
@@ -95,15 +71,7 @@ static void number_page(struct ledger *ledger, struct page *page) {
         }
     ledger->sequence += has_output;
     if (page->source->has_log_id)
-        followed_of(ledger, page->source)->is_ahead = true;
-}
-
-static void take_position(struct ledger *ledger, struct message *message) {
-    struct followed *followed = followed_of(ledger, message->position.source);
-
-    free(followed->latest);
-    followed->latest = message;
-    followed->is_ahead = false;
+        ledger_followed(ledger, page->source)->is_ahead = true;
 }
 
 static void note_written(struct ledger *ledger, const struct message *message) {
@@ -151,7 +119,7 @@ void ledger_stream(struct ledger *ledger, struct mailbox_entry *messages) {
         struct message *message = (struct message *)ledger->backlog;
         if (message->kind == MESSAGE_POSITION) {
             drop_first(ledger);
-            take_position(ledger, message);
+            ledger_take_position(ledger, message);
             seek_mark(ledger, false);
             continue;
         }
@@ -193,11 +161,7 @@ static enum error save_mark(struct ledger *ledger, struct failure *failure) {
     error = ledger_end_round(ledger, error, failure);
     if (error)
         return error;
-    for (uint32_t i = 0; i < ledger->followed_count; i++) {
-        free(ledger->followed[i].marked);
-        ledger->followed[i].marked = NULL;
-    }
-    ledger->is_marked = false;
+    ledger_pass_mark(ledger);
     ledger->mark_ms = ledger_now_ms() + ledger->config.save_ms;
     return ERROR_NONE;
 }

@@ -47,8 +47,8 @@ static const char *const TEXTS[STATEMENTS] = {
     [LOOK_LATER] = "UPDATE issuance SET look_ms = ?2, record = ?3 WHERE id = ?1",
     [LOOK_BY] = "UPDATE issuance SET look_ms = ?1 WHERE stage = 0 AND look_ms > ?1",
     [SETTLE] = "UPDATE issuance SET stage = ?2, turn = ?3, record = ?4 WHERE id = ?1",
-    [ADVANCE] = "UPDATE issuance SET stage = ?2, record = CASE WHEN ?2 = 4 THEN x'' ELSE record END"
-                " WHERE id = ?1",
+    [ADVANCE] = "UPDATE issuance SET stage = ?2, turn = iif(?2 = 2, ?3, turn),"
+                " record = iif(?2 = 4, x'', record) WHERE id = ?1",
     [TELL] = "UPDATE issuance SET told = told | ?2, stage = iif((told | ?2) & ?3 = ?3, ?4, stage),"
              " record = iif((told | ?2) & ?3 = ?3 AND ?4 = 4, x'', record)"
              " WHERE id = ?1 AND stage = 2 RETURNING stage",
@@ -64,6 +64,11 @@ static const char *const TEXTS[STATEMENTS] = {
     [PRUNE] = "DELETE FROM issuance WHERE id IN (SELECT id FROM issuance WHERE stage = 4 AND"
               " forget_ms < ?1 LIMIT ?2)",
     [NEXT_DUE] = "SELECT min(look_ms) FROM issuance WHERE stage = 0",
+    [TAKE_BACK] = "UPDATE issuance SET stage = 1"
+                  " WHERE stage = 2 AND stage BETWEEN 1 AND 3 AND turn > ?1",
+    [NEWEST] = "SELECT max(id) FROM issuance",
+    [OLDEST_UNDONE] = "SELECT min(id) FROM (SELECT min(id) AS id FROM issuance WHERE stage = 0"
+                      " UNION ALL SELECT min(id) FROM issuance WHERE stage BETWEEN 1 AND 3)",
     [LAST_TURN] = "SELECT max(turn) FROM issuance WHERE stage BETWEEN 1 AND 3",
     [COUNT] = "SELECT (SELECT count(*) FROM issuance),"
               " (SELECT count(*) FROM issuance WHERE stage = 0),"

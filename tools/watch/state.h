@@ -90,7 +90,8 @@ struct issuance {
     int64_t id; /* of the row */
     uint8_t issuance_id[ISSUANCE_ID_BYTES];
     enum issuance_stage stage;
-    int64_t turn;        /* its place among the alerts; given when it is settled, grows */
+    int64_t turn;        /* its place among the alerts; given when it is settled and when it opens,
+                            grows */
     int64_t look_ms;     /* pending: when to look whether it is known; since 1970, as all times */
     int64_t settle_ms;   /* pending: from when on it is what it is without being known */
     int64_t forget_ms;   /* done: from when on the row may go */
@@ -119,7 +120,8 @@ enum error watch_state_settle(struct watch_state *state, const struct issuance *
                               enum issuance_stage to, struct failure *failure)
     __attribute__((warn_unused_result));
 
-/* To a later stage. `issuance` is as the state has it. */
+/* To a later stage; its turn is a new one when it opens, since those before it may have been passed
+ * over. `issuance` is as the state has it. */
 enum error watch_state_advance(struct watch_state *state, const struct issuance *issuance,
                                enum issuance_stage to, struct failure *failure)
     __attribute__((warn_unused_result));
@@ -155,6 +157,15 @@ enum error watch_state_waiting(struct watch_state *state, enum issuance_stage st
 enum error watch_state_prune(struct watch_state *state, int64_t now_ms, uint32_t most,
                              uint32_t *forgotten, struct failure *failure)
     __attribute__((warn_unused_result));
+
+/* All open ones whose turn comes after `after` are to be put into the database once more. */
+enum error watch_state_take_back(struct watch_state *state, int64_t after, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* The id of the newest row, 0 for none; of the oldest that is not done, INT64_MAX for none. Ids
+ * grow. */
+int64_t watch_state_newest(struct watch_state *state);
+int64_t watch_state_oldest_undone(struct watch_state *state);
 
 /* When the next pending one is to be looked at; INT64_MAX when none is. */
 int64_t watch_state_next_due(struct watch_state *state);

@@ -122,14 +122,27 @@ enum error watch_state_waiting(struct watch_state *state, enum issuance_stage st
     return visit_rows(state, statement, visit, context, failure);
 }
 
-int64_t watch_state_next_due(struct watch_state *state) {
-    sqlite3_stmt *statement = state_take(state, NEXT_DUE);
-    int64_t due = INT64_MAX;
+/* The one number that a statement gives. */
+static int64_t ask_number(struct watch_state *state, enum statement which, int64_t otherwise) {
+    sqlite3_stmt *statement = state_take(state, which);
+    int64_t number = otherwise;
 
     if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL)
-        due = sqlite3_column_int64(statement, 0);
+        number = sqlite3_column_int64(statement, 0);
     state_give(statement);
-    return due;
+    return number;
+}
+
+int64_t watch_state_next_due(struct watch_state *state) {
+    return ask_number(state, NEXT_DUE, INT64_MAX);
+}
+
+int64_t watch_state_newest(struct watch_state *state) {
+    return ask_number(state, NEWEST, 0);
+}
+
+int64_t watch_state_oldest_undone(struct watch_state *state) {
+    return ask_number(state, OLDEST_UNDONE, INT64_MAX);
 }
 
 /* --- Changes --- */
@@ -193,6 +206,7 @@ enum error watch_state_advance(struct watch_state *state, const struct issuance 
 
     sqlite3_bind_int64(statement, 1, issuance->id);
     state_bind(statement, 2, to);
+    sqlite3_bind_int64(statement, 3, to == ISSUANCE_OPEN ? ++state->last_turn : 0);
     enum error error = state_run(state, statement, failure);
     if (!error)
         count_move(state, issuance->stage, to);
@@ -238,6 +252,14 @@ enum error watch_state_adopt(struct watch_state *state, uint64_t sinks, bool has
     }
     error = watch_state_commit(state, failure);
     return error ? error : state_count(state, failure);
+}
+
+enum error watch_state_take_back(struct watch_state *state, int64_t after,
+                                 struct failure *failure) {
+    sqlite3_stmt *statement = state_take(state, TAKE_BACK);
+
+    sqlite3_bind_int64(statement, 1, after);
+    return state_run(state, statement, failure);
 }
 
 enum error watch_state_prune(struct watch_state *state, int64_t now_ms, uint32_t most,

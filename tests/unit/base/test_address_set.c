@@ -138,6 +138,12 @@ static void against_flags(void **state) {
             if (contains(set, first) != in[i])
                 fail_msg("round %u: %s", round, first);
         }
+        assert_int_equal(address_set_invert(set, &failure), ERROR_NONE);
+        for (uint32_t i = 0; i < SPACE; i++) {
+            snprintf(first, sizeof first, v6 ? "2001:db8::%x:%x" : "%u.%u.0.0", i >> 8, i & 255);
+            if (contains(set, first) == in[i])
+                fail_msg("round %u, inverted: %s", round, first);
+        }
         address_set_free(set);
     }
 }
@@ -246,11 +252,60 @@ static void shrinks_and_grows(void **state) {
     address_set_free(set);
 }
 
+/* To both ends of each family, there and back. */
+static void inverted(void **state) {
+    (void)state;
+    struct address_set *set = empty_set();
+    assert_int_equal(address_set_invert(set, NULL), ERROR_NONE);
+    assert_true(contains(set, "0.0.0.0") && contains(set, "255.255.255.255"));
+    assert_true(contains(set, "::") && contains(set, "::ffff:192.0.2.1"));
+    assert_true(contains(set, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"));
+    assert_int_equal(address_set_invert(set, NULL), ERROR_NONE);
+    assert_false(contains(set, "0.0.0.0") || contains(set, "255.255.255.255"));
+    assert_false(contains(set, "::") || contains(set, "192.0.2.1"));
+    add(set, "0.0.0.0/1");
+    add(set, "8000::/1");
+    assert_int_equal(address_set_invert(set, NULL), ERROR_NONE);
+    assert_false(contains(set, "127.255.255.255"));
+    assert_true(contains(set, "128.0.0.0") && contains(set, "255.255.255.255"));
+    assert_true(contains(set, "7fff::1"));
+    assert_false(contains(set, "8000::") || contains(set, "ffff::1"));
+    address_set_free(set);
+}
+
+static void private_ones(void **state) {
+    (void)state;
+    static const char *const private[] = {
+        "0.0.0.0",       "10.1.2.3",        "100.64.0.1",
+        "127.0.0.1",     "169.254.169.254", "172.31.255.255",
+        "192.0.2.1",     "192.168.1.1",     "198.19.0.1",
+        "224.0.0.1",     "255.255.255.255", "::",
+        "::1",           "::ffff:10.0.0.1", "64:ff9b::a00:1",
+        "2002:a00:1::1", "fd00::1",         "fe80::1",
+        "ff02::1",       "2001:db8::1",     "2001::1",
+        "::10.0.0.1",    "100.127.255.255",
+    };
+    static const char *const public[] = {
+        "1.1.1.1",     "9.255.255.255",   "100.128.0.1", "172.32.0.1",     "223.255.255.255",
+        "2001:200::1", "2606:4700::1111", "2a00::1",     "::ffff:1.1.1.1",
+    };
+    struct address_set *set = empty_set();
+    assert_int_equal(address_set_add_private(set, NULL), ERROR_NONE);
+    for (size_t i = 0; i < sizeof private / sizeof *private; i++)
+        if (!contains(set, private[i]))
+            fail_msg("%s", private[i]);
+    for (size_t i = 0; i < sizeof public / sizeof *public; i++)
+        if (contains(set, public[i]))
+            fail_msg("%s", public[i]);
+    address_set_free(set);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(edges),         cmocka_unit_test(families),
         cmocka_unit_test(against_flags), cmocka_unit_test(shrinks_and_grows),
-        cmocka_unit_test(files),
+        cmocka_unit_test(files),         cmocka_unit_test(inverted),
+        cmocka_unit_test(private_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

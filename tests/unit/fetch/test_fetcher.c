@@ -262,12 +262,16 @@ static void keeps_away_from_excluded_addresses(void **state) {
     (void)state;
     assert_int_equal(address_set_open(&excluded, NULL, NULL), ERROR_NONE);
     assert_int_equal(address_set_add_text(excluded, slice_of("127.0.0.0/8"), NULL), ERROR_NONE);
-    struct fetcher *fetcher = open_fetcher(&(struct fetcher_config){.excluded = excluded});
-    struct fetch_question *question = get(fetcher, FETCH_ISSUERS, &leaf, NULL);
-    assert_int_equal(question->issuers.len, 0);
-    assert_non_null(strstr(question->error, "not allowed"));
-    fetch_question_free(question);
-    fetcher_close(fetcher);
+    for (int forbidden = 0; forbidden < 2; forbidden++) {
+        struct fetcher *fetcher =
+            open_fetcher(forbidden ? &(struct fetcher_config){.forbidden = excluded}
+                                   : &(struct fetcher_config){.excluded = excluded});
+        struct fetch_question *question = get(fetcher, FETCH_ISSUERS, &leaf, NULL);
+        assert_int_equal(question->issuers.len, 0);
+        assert_non_null(strstr(question->error, "not allowed"));
+        fetch_question_free(question);
+        fetcher_close(fetcher);
+    }
     assert_int_equal(atomic_load(&server->connections_total), before);
     address_set_free(excluded);
     mint_free(&leaf);

@@ -20,7 +20,7 @@ static int by_name(struct slice name, uint16_t *default_port) {
     *default_port = smtp ? 25 : 443;
     return smtp ? 1 : slice_is(name, "tls") ? 0 : -1;
 }
-static const struct protocol_lookup protocols = {by_name, NULL};
+static const struct protocol_lookup protocols = {.by_name = by_name};
 static const struct source_context context = {
     .ports = &ports, .protocols = &protocols, .seed = 1, .stop_fd = -1};
 

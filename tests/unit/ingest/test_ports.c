@@ -22,7 +22,7 @@ static int by_name(struct slice name, uint16_t *default_port) {
     return -1;
 }
 
-static const struct protocol_lookup three = {by_name, NULL};
+static const struct protocol_lookup three = {.by_name = by_name};
 
 static void assert_ports(const char *text, const char *expected) {
     struct port_list ports;

@@ -13,7 +13,7 @@ static int by_name(struct slice name, uint16_t *default_port) {
     return slice_is(name, "tls") ? 0 : slice_is(name, "smtp") ? 1 : -1;
 }
 
-static const struct protocol_lookup protocols = {by_name, NULL};
+static const struct protocol_lookup protocols = {.by_name = by_name};
 
 /* Expected: name, address, port, protocol; "-" for none. */
 static const struct {
@@ -151,6 +151,46 @@ static void assert_refused(struct slice text, const char *reason) {
     assert_string_equal(failure.text, reason);
 }
 
+/* What is written is read as the same target. */
+static void assert_written(const char *text, const struct protocol_lookup *lookup,
+                           const char *expected) {
+    struct target target, again;
+    struct buffer out;
+
+    buffer_init(&out);
+    assert_int_equal(target_parse(slice_of(text), lookup, &target, NULL), ERROR_NONE);
+    target_write(&target, lookup, &out);
+    assert_int_equal(target_parse(buffer_slice(&out), lookup, &again, NULL), ERROR_NONE);
+    assert_true(again.port == target.port && again.protocol == target.protocol);
+    assert_true(address_equal(&again.address, &target.address));
+    assert_string_equal(again.name, target.name);
+    if (expected && !slice_is(buffer_slice(&out), expected))
+        fail_msg("%s is written as %.*s", text, (int)out.len, (const char *)out.ptr);
+    buffer_deinit(&out);
+}
+
+static void written_forms(void **state) {
+    (void)state;
+    static const char *const FORMS[][2] = {
+        {"Example.COM.", "example.com"},
+        {"example.com:8443", "example.com:8443"},
+        {"2001:DB8::1", "[2001:db8::1]"},
+        {"https://user:secret@[2001:db8::1]:444/path", "[2001:db8::1]:444"},
+        {"a.example@2001:db8::1", "a.example@[2001:db8::1]"},
+        {"a.example@192.0.2.1:25", "a.example@192.0.2.1:25"}, /* smtp, as usual there */
+        {"tls://a.example:25", "tls://a.example:25"},
+        {"smtp://a.example", "a.example:25"},
+        {"submission://a.example:443", "smtp://a.example:443"},
+        {"imap://[::1]:1", "imap://[::1]:1"},
+        {"https://192.0.2.1-20/", "tls://192.0.2.1-20:443"}, /* a name, not a block */
+    };
+
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++)
+        assert_written(FORMS[i][0], &protocol_lookup_all, FORMS[i][1]);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_written(good[i].text, &protocol_lookup_all, NULL);
+}
+
 static void bad_forms(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -204,9 +244,8 @@ static void long_parts_are_cut(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_forms),
-        cmocka_unit_test(bad_forms),
-        cmocka_unit_test(lengths),
+        cmocka_unit_test(good_forms),         cmocka_unit_test(written_forms),
+        cmocka_unit_test(bad_forms),          cmocka_unit_test(lengths),
         cmocka_unit_test(long_parts_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -440,6 +440,68 @@ static void test_raised(void **state) {
     }
 }
 
+/* --- Workers --- */
+
+struct silence {
+    const int64_t *keys;
+    const char *label, *words;
+};
+
+static enum error tell_workers(struct ledger_write *write, void *context, struct failure *failure) {
+    const struct silence *silence = context;
+    enum error error = silence->words ? monitor_write_unanswered(write, silence->keys, 2,
+                                                                 "no worker answers", failure)
+                                      : ERROR_NONE;
+
+    return error ? error : monitor_write_workers(write, silence->label, silence->words, failure);
+}
+
+static enum error tell_labels(struct ledger_write *write, void *context, struct failure *failure) {
+    return monitor_write_labels(write, context, 1, failure);
+}
+
+/* Nobody probes a target: it is not known how it is, and no alert says that it is unreachable. One
+ * alert a label, until somebody answers or no target has it any more. */
+static void test_workers(void **state) {
+    const int64_t keys[] = {add_target("www.example.org", false),
+                            add_target("new.example.org", false)};
+    struct silence silence = {keys, "lan", "Nobody has answered."};
+    const char *labels[] = {"*"};
+
+    (void)state;
+    give(keys[0], 1, 6);
+    flush();
+    int64_t before = count("SELECT count(*) FROM monitor_alerts");
+    OK(monitor_ledger_call(ledger, tell_workers, &silence, NULL));
+    OK(monitor_ledger_call(ledger, tell_workers, &silence, NULL));
+    assert_int_equal(count("SELECT count(*) FROM monitor_summary WHERE outcome = 'unanswered'"
+                           " AND status = 0 AND error = 'no worker answers'"),
+                     2);
+    assert_int_equal(count("SELECT count(*) FROM monitor_summary WHERE not_after > 0"), 1);
+    assert_int_equal(count("SELECT count(*) FROM monitor_alerts"), before + 1);
+    assert_int_equal(count("SELECT count(*) FROM monitor_outbox WHERE event = 'workers_silent'"),
+                     2);
+    silence.label = "*";
+    OK(monitor_ledger_call(ledger, tell_workers, &silence, NULL));
+    OK(monitor_ledger_call(ledger, tell_labels, labels, NULL));
+    assert_int_equal(count("SELECT count(*) FROM monitor_alerts WHERE topic = 'workers'"
+                           " AND endpoint = '*' AND resolved_at IS NULL"),
+                     1);
+    assert_int_equal(count("SELECT count(*) FROM monitor_alerts WHERE topic = 'workers'"
+                           " AND endpoint = 'lan' AND resolved_at IS NOT NULL"),
+                     1);
+    silence.words = NULL;
+    OK(monitor_ledger_call(ledger, tell_workers, &silence, NULL));
+    assert_int_equal(count("SELECT count(*) FROM monitor_alerts WHERE topic = 'workers'"
+                           " AND resolved_at IS NULL"),
+                     0);
+    give(keys[0], 1, 6);
+    flush();
+    assert_int_equal(count("SELECT count(*) FROM monitor_summary WHERE outcome = 'ok'"
+                           " AND error = ''"),
+                     1);
+}
+
 /* --- Many --- */
 
 static void test_many(void **state) {
@@ -522,7 +584,7 @@ int main(int argc, char **argv) {
         TEST(test_targets),    TEST(test_deleted),     TEST(test_acknowledged),
         TEST(test_muted),      TEST(test_agents),      TEST(test_block),
         TEST(test_raised),     TEST(test_many),        TEST(test_hostile_texts),
-        TEST(test_lost_state),
+        TEST(test_lost_state), TEST(test_workers),
     };
     if (argc == 4)
         run_child(argv[1], argv[2], argv[3][0] != '\0');

@@ -111,6 +111,23 @@ static void test_scans(void **state) {
     assert_int_equal(schedule_api(schedule).next_check(schedule, keys[0]), 0);
 }
 
+/* One for workers, from a start that had some: told, and left alone. */
+static void test_no_fleet(void **state) {
+    (void)state;
+    struct monitor_target target;
+
+    target_init(&target, TARGET_FROM_API);
+    strcpy(target.host, "127.1.0.1");
+    strcpy(target.via, "lan");
+    OK(monitor_ledger_call(ledger, add, &(struct adding){&target, 1}, NULL));
+    add_target("127.1.0.2", false);
+    open_schedule(true);
+    assert_int_equal(trouble.code, ERROR_USAGE);
+    assert_non_null(strstr(trouble.text, "--via"));
+    assert_int_equal(scan(NULL, 0), 1);
+    trouble = (struct failure){0};
+}
+
 static enum error change(struct ledger_write *write, void *context, struct failure *failure) {
     struct monitor_target *target = context;
     return target->enabled ? tables_update_target(write->database, target, write->now_ms, failure)
@@ -211,6 +228,7 @@ static void test_stop(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_scans, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_fleet, begin, end),
         cmocka_unit_test_setup_teardown(test_changes, begin, end),
         cmocka_unit_test_setup_teardown(test_restart, begin, end),
         cmocka_unit_test_setup_teardown(test_probe, begin, end),

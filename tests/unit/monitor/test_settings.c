@@ -134,6 +134,23 @@ static void test_mistakes(void **state) {
     assert_wrong("{\"h\xc3\xb6st\": 1, \"timout\": 3}", "1:2", "");
 }
 
+/* Where --via stands does not matter, but it must. */
+static void test_via(void **state) {
+    (void)state;
+    char option[] = "--via", url[] = "nats://127.0.0.1";
+    struct monitor_settings settings;
+    struct failure failure = {0};
+
+    write_config("{\"targets\": [{\"host\": \"a.example\", \"via\": \"lan\"}]}");
+    assert_int_equal(read_with(&settings, NULL, NULL, &failure), ERROR_USAGE);
+    assert_non_null(strstr(failure.text, "a.example"));
+    assert_non_null(strstr(failure.text, "--via"));
+    settings_deinit(&settings);
+    assert_int_equal(read_with(&settings, option, url, &failure), ERROR_NONE);
+    assert_string_equal(settings.targets[0].via, "lan");
+    settings_deinit(&settings);
+}
+
 /* What --generate-config prints is accepted, and so is each of its lines without the slashes. */
 static void test_sample(void **state) {
     (void)state;
@@ -182,6 +199,7 @@ int main(void) {
         cmocka_unit_test(test_which_wins),
         cmocka_unit_test(test_arguments_are_targets),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_via),
         cmocka_unit_test(test_sample),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #define OK(call)    assert_int_equal(call, ERROR_NONE)
@@ -228,6 +229,33 @@ static void test_label(void **state) {
     assert_string_equal(target.label, "abc");
 }
 
+static void test_via(void **state) {
+    static const char *const good[] = {"", "*", "lan", "berlin-1.dmz_2"},
+                             *const bad[] = {"**", "a b", "lan*", "\u00e9",
+                                             ("a23456789012345678901234567890123456789012345678"
+                                              "9012345678901234")};
+    struct monitor_target target;
+    struct failure failure = {0};
+    char json[160];
+
+    (void)state;
+    target_init(&target, TARGET_FROM_API);
+    for (size_t i = 0; i < ARRAY(good); i++) {
+        snprintf(json, sizeof json, "{\"host\":\"a.example\",\"via\":\"%s\"}", good[i]);
+        OK(read_as(&target, json, &failure));
+        assert_string_equal(target.via, good[i]);
+        assert_int_equal(target_check_via(&target, false, &failure), i ? ERROR_USAGE : ERROR_NONE);
+        OK(target_check_via(&target, true, &failure));
+    }
+    for (size_t i = 0; i < ARRAY(bad); i++) {
+        snprintf(json, sizeof json, "{\"via\":\"%s\"}", bad[i]);
+        assert_int_equal(read_as(&target, json, &failure), ERROR_USAGE);
+        assert_string_equal(target.via, good[ARRAY(good) - 1]);
+    }
+    OK(read_as(&target, "{\"via\":null}", &failure));
+    assert_string_equal(target.via, "");
+}
+
 static void test_config_is_strict(void **state) {
     struct monitor_target target;
     struct failure failure;
@@ -254,13 +282,10 @@ static void test_ids(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_forbidden),
-        cmocka_unit_test(test_forbidden_blocks),
-        cmocka_unit_test(test_patch),
-        cmocka_unit_test(test_label),
-        cmocka_unit_test(test_config_is_strict),
+        cmocka_unit_test(test_good),      cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_forbidden), cmocka_unit_test(test_forbidden_blocks),
+        cmocka_unit_test(test_patch),     cmocka_unit_test(test_label),
+        cmocka_unit_test(test_via),       cmocka_unit_test(test_config_is_strict),
         cmocka_unit_test(test_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

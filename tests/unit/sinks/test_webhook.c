@@ -527,7 +527,7 @@ static void wrong_specs(void **state) {
         {"webhook+ftp://h/x", "must be a URL"},
         {"webhook+https://", "must be a URL"},
         {"webhook+https://h:99999/", "must be a URL"},
-        {"webhook+https://h/#batsh=1", "unknown option \"batsh\" behind # of the output; did you "
+        {"webhook+https://h/#batsh=1", "unknown option \"batsh\" behind #; did you "
                                        "mean batch?"},
         {"webhook+https://h/#zzzzzzzz", "there are batch, batch-wait, concurrency"},
         {"webhook+https://h/#batch", "#batch needs a value: #batch=N"},

@@ -118,7 +118,11 @@ static inline enum error fake_check(void *owner, struct failure *failure) {
 }
 
 static const struct ledger_database fake_interface = {
-    NULL, fake_is_known, fake_add_alert, fake_set_delivered, fake_prune, fake_check,
+    .is_known = fake_is_known,
+    .add_alert = fake_add_alert,
+    .set_delivered = fake_set_delivered,
+    .prune = fake_prune,
+    .check = fake_check,
 };
 
 /* A copy, as the other thread may be at work. */
@@ -162,6 +166,8 @@ struct rig {
     const struct ledger_database *database;
     struct inventory *inventory;
     uint32_t pages_max;
+    void (*on_safe)(void *rig, const struct ct_source *source,
+                    const struct saved_position *position);
 
     struct watch_state *state;
     struct saved_sink sinks[SINKS_MAX];
@@ -220,6 +226,7 @@ static inline void rig_open(struct rig *rig) {
         .on_trouble = on_trouble,
         .on_recovered = on_recovered,
         .on_room = on_room,
+        .on_safe = rig->on_safe,
         .owner = rig,
     };
     OK(ledger_open(&rig->ledger, &config, &failure));

@@ -8,7 +8,7 @@ const STATES = [["", "open"], ["resolved", "over"], ["all", "all"]];
 const SEEN = [["", "all"], ["false", "not seen yet"], ["true", "seen"]];
 const EVENTS = ["tls_expiry", "tls_expired", "tls_renewed", "tls_changed", "tls_unreachable", "tls_reachable",
   "tls_trust_broken", "tls_trusted", "tls_name_mismatch", "tls_name_matches", "ct_new_certificate",
-  "ct_unknown_certificate", "feed_stale", "feed_fresh", "agent_silent", "agent_back"];
+  "ct_unknown_certificate", "feed_stale", "feed_fresh", "agent_silent", "agent_back", "workers_silent", "workers_back"];
 const HOURS = [["1", "an hour"], ["24", "a day"], ["168", "a week"], ["720", "30 days"], ["", "ever"]];
 
 /** "Acknowledge" or who has; an event tells all pages what came of it. */

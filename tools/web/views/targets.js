@@ -46,12 +46,13 @@ export function targetFields(row = {}) {
     field("Protocol", {name: "protocol", value: row.protocol || "auto"}, PROTOCOLS),
     field("Label", {name: "label", maxlength: 128, value: row.label}),
     field("Tags", {name: "tags", value: (row.tags || []).join(", "), placeholder: "mail, berlin"}),
-    element("details", {class: "wide", open: Boolean(row.connect_address || row.interval_s)},
-      element("summary", {}, "Thresholds, address, interval"),
+    element("details", {class: "wide", open: Boolean(row.connect_address || row.interval_s || row.via)},
+      element("summary", {}, "Thresholds, address, workers, interval"),
       element("div", {class: "fields"},
         field("Warn at days left", {name: "warn_days", ...days, value: row.warn_days, placeholder: "14"}),
         field("Critical at days left", {name: "crit_days", ...days, value: row.crit_days, placeholder: "3"}),
         field("Connect to address", {name: "connect_address", value: row.connect_address, placeholder: "as DNS says"}),
+        field("Probed by workers", {name: "via", value: row.via, maxlength: 63, placeholder: "none: by the monitor; * or a label"}),
         field("Seconds between", {name: "interval_s", type: "number", min: 0, value: row.interval_s || "", placeholder: "as all"}))),
   ];
 }

@@ -1,4 +1,4 @@
-#include "sinks/spec_options.h"
+#include "engine/base/spec_options.h"
 
 #include "engine/base/quote.h"
 #include "engine/base/text.h"
@@ -23,11 +23,9 @@ static enum error refuse_unknown(const struct option_spec *specs, struct slice n
         buffer_add_format(&names, "%s%s", spec == specs ? "" : ", ", spec->name);
     }
     enum error error =
-        nearest ? failure_set(failure, ERROR_USAGE,
-                              "unknown option %s behind # of the output; did you mean %s?",
+        nearest ? failure_set(failure, ERROR_USAGE, "unknown option %s behind #; did you mean %s?",
                               quote_of(name).text, nearest->name)
-                : failure_set(failure, ERROR_USAGE,
-                              "unknown option %s behind # of the output; there are %.*s",
+                : failure_set(failure, ERROR_USAGE, "unknown option %s behind #; there are %.*s",
                               quote_of(name).text, (int)names.len, (const char *)names.ptr);
     buffer_deinit(&names);
     return error;

@@ -1,10 +1,10 @@
-/* Options behind the URL of a sink, in its fragment, which is never sent to a server:
+/* Options behind a URL, in its fragment, which is never sent to a server:
  *
  *     webhook+https://hooks.example.org/in?key=1#batch=50,timeout=5s,deny-private
  *
  * Set-up only, on the caller's thread. */
-#ifndef SINKS_SPEC_OPTIONS_H
-#define SINKS_SPEC_OPTIONS_H
+#ifndef ENGINE_BASE_SPEC_OPTIONS_H
+#define ENGINE_BASE_SPEC_OPTIONS_H
 
 #include "engine/base/option.h"
 
