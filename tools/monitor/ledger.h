@@ -92,6 +92,11 @@ bool monitor_ledger_result(struct monitor_ledger *ledger, const struct monitor_r
 /* LEDGER_WAITING_MAX results or more wait: hand out no more targets until on_room. */
 bool monitor_ledger_is_full(const struct monitor_ledger *ledger);
 
+/* How many results were handed over so far; whether so many are written, or passed over. Any
+ * thread. */
+uint64_t monitor_ledger_handed(const struct monitor_ledger *ledger);
+bool monitor_ledger_has_settled(const struct monitor_ledger *ledger, uint64_t handed);
+
 /* Waits until all results that were handed over before are written; ETIMEDOUT after `wait_ms`. */
 enum error monitor_ledger_flush(struct monitor_ledger *ledger, uint32_t wait_ms)
     __attribute__((warn_unused_result));

@@ -99,6 +99,14 @@ void monitor_ledger_settle(struct monitor_ledger *ledger, uint32_t count) {
     pthread_mutex_unlock(&ledger->mutex);
 }
 
+uint64_t monitor_ledger_handed(const struct monitor_ledger *ledger) {
+    return atomic_load(&ledger->handed);
+}
+
+bool monitor_ledger_has_settled(const struct monitor_ledger *ledger, uint64_t handed) {
+    return atomic_load(&ledger->settled) >= handed;
+}
+
 enum error monitor_ledger_flush(struct monitor_ledger *ledger, uint32_t wait_ms) {
     uint64_t until = atomic_load(&ledger->handed);
     struct timespec deadline;

@@ -454,6 +454,17 @@ static bool feed(struct schedule *schedule, struct feeding *feeding) {
 
 /* --- Scans --- */
 
+/* All of its results, probed and written. */
+static bool is_over(struct schedule *schedule, struct scan *scan) {
+    const struct monitor_ledger *ledger = schedule->config.ledger;
+
+    if (!scan->is_probed && scan->progress.done >= scan->progress.total) {
+        scan->is_probed = true;
+        scan->results = monitor_ledger_handed(ledger);
+    }
+    return scan->is_probed && monitor_ledger_has_settled(ledger, scan->results);
+}
+
 /* With the lock. */
 static void tell_scans(struct schedule *schedule) {
     char body[128];
@@ -462,7 +473,7 @@ static void tell_scans(struct schedule *schedule) {
         struct scan *scan = &schedule->scans[i];
         if (!scan->id || scan->progress.finished)
             continue;
-        scan->progress.finished = scan->progress.done >= scan->progress.total;
+        scan->progress.finished = is_over(schedule, scan);
         if (scan->told_done == scan->progress.done && !scan->progress.finished)
             continue;
         scan->told_done = scan->progress.done;
@@ -476,11 +487,19 @@ static void tell_scans(struct schedule *schedule) {
     }
 }
 
-static bool scans_are_running(const struct schedule *schedule) {
-    for (uint32_t i = 0; i < SCANS; i++)
-        if (schedule->scans[i].id && !schedule->scans[i].progress.finished)
-            return true;
-    return false;
+/* Until scans are to be looked at again. */
+static int64_t scans_ms(const struct schedule *schedule) {
+    int64_t wait_ms = IDLE_MS;
+
+    for (uint32_t i = 0; i < SCANS; i++) {
+        const struct scan *scan = &schedule->scans[i];
+        if (!scan->id || scan->progress.finished)
+            continue;
+        if (scan->is_probed)
+            return WRITING_MS;
+        wait_ms = SCAN_TOLD_MS;
+    }
+    return wait_ms;
 }
 
 /* --- The thread --- */
@@ -488,7 +507,7 @@ static bool scans_are_running(const struct schedule *schedule) {
 /* With the lock: how long there is nothing to do. */
 static uint64_t idle_ms(const struct schedule *schedule, int64_t now) {
     const struct entry *first = entries_first(&schedule->entries);
-    int64_t wait_ms = scans_are_running(schedule) ? SCAN_TOLD_MS : IDLE_MS;
+    int64_t wait_ms = scans_ms(schedule);
 
     if (schedule_must_reload(schedule) && RELOAD_MS < wait_ms)
         wait_ms = RELOAD_MS;

@@ -105,19 +105,15 @@ static bool progress(void *owner, uint64_t id, struct api_scan *out) {
 static void wait_for_scan(void *owner, uint64_t id, uint32_t wait_ms) {
     struct schedule *schedule = owner;
     uint64_t until_ns = clock_monotonic_ns() + wait_ms * UINT64_C(1000000), now_ns;
-    bool is_finished = false;
 
     pthread_mutex_lock(&schedule->lock);
     while (!schedule->is_stopping && (now_ns = clock_monotonic_ns()) < until_ns) {
         const struct scan *scan = find_scan(schedule, id);
-        is_finished = !scan || scan->progress.finished;
-        if (is_finished)
+        if (!scan || scan->progress.finished)
             break;
         schedule_wait(schedule, (until_ns - now_ns) / 1000000 + 1);
     }
     pthread_mutex_unlock(&schedule->lock);
-    if (is_finished)
-        (void)!monitor_ledger_flush(schedule->config.ledger, FLUSH_MS);
 }
 
 static int64_t next_check(void *owner, int64_t key) {

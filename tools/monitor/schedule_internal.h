@@ -18,9 +18,9 @@ enum {
     TURN_ADDRESSES = 64, /* of a block, until it is another's turn */
     IDLE_MS = 1000,
     SCAN_TOLD_MS = 250,
+    WRITING_MS = 5,  /* between two looks whether the last results of a scan are written */
     RELOAD_MS = 200, /* between two readings of all targets */
     RETRY_MS = 5000,
-    FLUSH_MS = 1000,
 };
 
 /* One target or block on its way through the workers. */
@@ -50,9 +50,11 @@ struct feeding {
 };
 
 struct scan {
-    uint64_t id; /* 0: never used */
-    struct api_scan progress;
+    uint64_t id;              /* 0: never used */
+    struct api_scan progress; /* finished when its results are written, too */
     uint64_t told_done;
+    bool is_probed;   /* all of it; then */
+    uint64_t results; /* that the ledger had been handed by then */
 };
 
 struct schedule {
