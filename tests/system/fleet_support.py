@@ -9,7 +9,6 @@ import re
 import signal
 import sqlite3
 import tempfile
-import time
 
 from nats_support import wait_until
 from support import HANG_SECONDS, Spoken, check, loopback, run
@@ -33,16 +32,21 @@ class Worker(Spoken):
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
-            self.process.wait(HANG_SECONDS)
-        self._thread.join()
+        """It ends what it has begun, and well."""
+        check(self.process.poll() is None, "a worker ended by itself:", self.said[-1000:])
+        self.process.send_signal(signal.SIGCONT)
+        self.process.terminate()
+        self.end()
+        self._check_sanity()
+
+    def _check_sanity(self):
+        check("Sanitizer" not in self.said and "runtime error" not in self.said, self.said)
 
     def kill(self):
         self.process.kill()
         self.process.wait(HANG_SECONDS)
         self._thread.join()
+        self._check_sanity()
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -205,7 +209,3 @@ class Targets:
     @property
     def spec(self):
         return f"@{self.path}"
-
-
-def seconds_since(began):
-    return time.monotonic() - began

@@ -4,7 +4,6 @@ back; and what is wrong, told in a line.
 
     python3 test_fleet.py FOLDER [NAME...]     FOLDER holds tool_farm, tool_dns_server; NAME: only that test
 """
-import collections
 import concurrent.futures
 import contextlib
 import csv
@@ -13,7 +12,6 @@ import json
 import os
 import pathlib
 import signal
-import sqlite3
 import ssl
 import sys
 import tempfile
@@ -328,7 +326,10 @@ def check_all_told(name, url, words, environment=None):
 
 
 def test_told(site):
+    """Wrong URLs, logins and options, servers that are not there or have no JetStream; that nobody
+    works."""
     folder = site.folder("told")
+    nobody = Collector(site.url("told"), block(64), "-p", site.port, "-o", "null")
     check_all_told("no server", f"nats://127.0.0.1:{site.port}", "no NATS server answers")
     check_all_told("no URL", "nats:///", "HOST:PORT")
     check_all_told("a bad name", site.url("a.b"), "a.b")
@@ -341,16 +342,17 @@ def test_told(site):
         check_all_told("wrong password", f"nats://u:secret9@{at}", "refuses the login")
         check_all_told("wrong variable", f"nats://{at}", "refuses the login",
                        {"TRAWL_NATS_USER": "u", "TRAWL_NATS_PASSWORD": "secret9"})
-    for name, arguments, words in (
-            ("checkpoint", ["--checkpoint", "c"], "--checkpoint"),
-            ("attach alone", ["--attach", "0123456789abcdef"], "--via"),
-            ("no id", ["--via", site.url("told"), "--attach", "x"], "--attach"),
-            ("seven of eight", ["--via", site.url("told"), "--lease", "0"], "--lease")):
-        if name == "attach alone":
-            check_told(name, ["scan", "-o", "null", *arguments], words)
-        elif name != "checkpoint":
-            check_told(name, ["scan", "127.0.0.1", "-o", "null", *arguments], words)
-    nobody = Collector(site.url("told"), block(64), "-p", site.port, "-o", "null")
+    via = ["--via", site.url("told")]
+    for words, arguments in (
+            ("--via", ["scan", "-o", "null", "--attach", "0123456789abcdef"]),
+            ("--attach", ["scan", "-o", "null", *via, "--attach", "x"]),
+            ("--attach", ["scan", "127.0.0.1", "-o", "null", *via, "--attach", "0123456789abcdef"]),
+            ("--lease", ["scan", "127.0.0.1", "-o", "null", *via, "--lease", "10ms"]),
+            ("--shard", ["scan", "127.0.0.1", "-o", "null", *via, "--shard", "1/2"]),
+            ("cannot be resumed", ["scan", "127.0.0.1", "-o", os.path.join(folder, "a.gz"), *via]),
+            ("cluster", ["worker"]), ("--allow", ["worker", via[1], "--allow", "all of it"]),
+            ("ID", ["jobs", via[1], "cancel", "x"]), ("none of", ["jobs", via[1], "stop"])):
+        check_told(" ".join(arguments), arguments, words)
     nobody.hears("no worker")
     nobody.kill()
 
@@ -484,15 +486,14 @@ def test_labels(site):
         with Collector(url, block(300), "-p", site.port, "--label", "inside", "-o", output) as fleet:
             Collector(url, block(200), "-p", site.port, "-q", "-o", other).end()
             check(not records_of(output), "labels: somebody else did it")
-            fleet.hears("no worker")
             with Worker(url, "--label", "inside", "--name", "nils"):
                 fleet.end()
             check("nils" in fleet.said, "labels: the worker's name", fleet.said)
     check_exactly("labels:", output, [(loopback(i), site.port, "refused") for i in range(300)])
 
 
-TESTS = [test_same, test_outputs, test_travels, test_policy, test_shares, test_cancel, test_attach,
-         test_two_collectors, test_told, test_newer, test_secrets, test_logins, test_labels]
+TESTS = [test_told, test_two_collectors, test_same, test_outputs, test_travels, test_policy, test_shares,
+         test_cancel, test_attach, test_newer, test_secrets, test_logins, test_labels]  # the longest first
 
 
 def timed(test, site):
