@@ -276,12 +276,19 @@ def measure_waiting(lab, server, fleets):
 
 # --- Two workers ---
 
+def steadily(trial, *how):
+    """Without its beginning and its end, in which workers take more and more shards, and some have
+    none left: a sweep of a quarter has these, too, and is taken off."""
+    sweep = trial.by(*how)
+    quarter = f"{FIRST}/{trial.bits + 2}"
+    sweep.idle_argv = [quarter if word == f"{FIRST}/32" else word for word in sweep.idle_argv]
+    sweep.targets -= sweep.targets // 4
+    return sweep
+
+
 def two_rows(words, one, two, budget, note):
-    """By the whole clock, starts and ends and all: two workers have them as one has."""
-    taken_s = [[run.wall_s for run in entrant.runs] for entrant in (one, two)]
-    rates = [one.targets / statistics.median(times) for times in taken_s]
-    return [Row(TWO, words, "targets/s", rates[1], rates[0], "with one", contest.ratio_of(*taken_s),
-                budget, note, budget_of="least"),
+    return [Row(TWO, words, "targets/s", a_second(two), a_second(one), "with one",
+                contest.ratio(one, two, "wall_us"), budget, note, budget_of="least"),
             Row(TWO, "… CPU of workers a target", "µs", statistics.median(two.worker_us),
                 statistics.median(one.worker_us), "with one",
                 contest.ratio(two, one, "worker_us"))]
@@ -303,7 +310,7 @@ def measure_two(lab, server, fleet):
              "a core each, full; the cluster and the collector are on one of them, too", [])):
         trial = Trial(lab, server.ports[sort]["port"], bits + lab.quick, outcome, "--plan", "grab",
                       *options)
-        one, two = trial.by(fleet, both[1:], concurrency), trial.by(fleet, both, concurrency)
+        one, two = (steadily(trial, fleet, cores, concurrency) for cores in (both[1:], both))
         lab.say(f"fleet, two workers, {words}")
         lab.hold([one, two])
         rows += two_rows(words, one, two, budget, note)

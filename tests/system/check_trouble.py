@@ -85,16 +85,18 @@ def check_full(folder, port):
     hasty = [Full(folder, port, "interrupted-twice"), Full(folder, port, "terminated-twice"),
              Full(folder, port, "one-of-two", [output])]
     numbers = [signal.SIGINT, signal.SIGTERM]
-    for full, number in zip(patient, numbers):
-        full.signal(number)
-        full.said += read_until(full.process, "interrupt again to give it up")
     for full, number in zip(hasty, numbers + numbers):
         full.signal(number)
         full.said += read_until(full.process, "interrupt again to give it up")
+    for full, number in zip(patient, numbers):
+        full.signal(number)
+    for full, number in zip(hasty, numbers + numbers):
         full.signal(number)
     stats = [full.end() for full in hasty][-1]
     check(all(full.process.poll() is None for full in patient),
           "full: the second signal did not end it sooner")
+    for full in patient:
+        full.said += read_until(full.process, "interrupt again to give it up")
     for full in patient:
         full.end()
     records = records_in(output)
@@ -257,10 +259,11 @@ def check_late_signals(port):
         process = start(*arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                         stderr=subprocess.PIPE, text=True)
         blocked = pathlib.Path(f"/proc/{process.pid}/status")
-        usr1 = 1 << signal.SIGUSR1 - 1
-        while process.poll() is None and not int(
-                blocked.read_text(encoding="ascii").split("SigBlk:")[1].split()[0], 16) & usr1:
-            time.sleep(0.001)
+        usr1, hup = 1 << signal.SIGUSR1 - 1, 1 << signal.SIGHUP - 1
+        mask = 0
+        # All are blocked for a moment when a thread begins.
+        while process.poll() is None and (not mask & usr1 or mask & hup):
+            mask = int(blocked.read_text(encoding="ascii").split("SigBlk:")[1].split()[0], 16)
         process.stdin.close()
         while process.poll() is None:
             process.send_signal(signal.SIGUSR1)
