@@ -139,7 +139,7 @@ class Sweep(contest.Entrant):
     def _run(self, argv, beside):
         before_s, workers = self.fleet.cpu_s(), Workers(self.fleet, self.workers, *self.options)
         with workers:
-            run = process.run(argv, SERVER_CORES)
+            run = process.run(argv, SERVER_CORES, beside=beside)
         return FleetRun(run.cpu_s + workers.cpu_s, run.wall_s, run.output, workers.cpu_s,
                         self.fleet.cpu_s() - before_s)
 
@@ -170,10 +170,10 @@ class Trial:
     def here(self):
         return self._sweep("scan on the spot", "-c", IN_FLIGHT)
 
-    def by(self, fleet, cores=(CLIENT_CORES,), concurrency=IN_FLIGHT):
+    def by(self, fleet, cores=(CLIENT_CORES,), concurrency=IN_FLIGHT, kind=Sweep):
         plain = self._sweep(fleet.name, "--via", fleet.url)
-        return Sweep(plain.name, plain.targets, plain.argv, plain.idle_argv, plain.check, fleet=fleet,
-                     workers=list(cores), options=["-c", concurrency])
+        return kind(plain.name, plain.targets, plain.argv, plain.idle_argv, plain.check, fleet=fleet,
+                    workers=list(cores), options=["-c", concurrency])
 
 
 # --- What a worker costs ---
@@ -276,14 +276,29 @@ def measure_waiting(lab, server, fleets):
 
 # --- Two workers ---
 
-def steadily(trial, *how):
-    """Without its beginning and its end, in which workers take more and more shards, and some have
-    none left: a sweep of a quarter has these, too, and is taken off."""
-    sweep = trial.by(*how)
-    quarter = f"{FIRST}/{trial.bits + 2}"
-    sweep.idle_argv = [quarter if word == f"{FIRST}/32" else word for word in sweep.idle_argv]
-    sweep.targets -= sweep.targets // 4
-    return sweep
+class Steady(Sweep):
+    """Its time is twice that from a quarter to three quarters of its records: the beginning, in which
+    workers take more and more shards, and the end, when one has none left, are no part of it."""
+
+    def follow(self, path):
+        path.unlink(missing_ok=True)
+        self.sizes = []
+
+        def beside(running):
+            while not running.is_over():
+                size = path.stat().st_size if path.exists() else 0
+                self.sizes.append((time.monotonic(), size))
+                time.sleep(0.01)
+        return beside
+
+    def _run(self, argv, beside):
+        path = pathlib.Path(argv[argv.index("-o") + 1])
+        run = super()._run(argv, self.follow(path))
+        total = path.stat().st_size
+        begin, end = (next(at for at, size in self.sizes if size >= part * total)
+                      for part in (0.25, 0.75))
+        run.wall_s = 2 * (end - begin)
+        return run
 
 
 def two_rows(words, one, two, budget, note):
@@ -310,7 +325,8 @@ def measure_two(lab, server, fleet):
              "a core each, full; the cluster and the collector are on one of them, too", [])):
         trial = Trial(lab, server.ports[sort]["port"], bits + lab.quick, outcome, "--plan", "grab",
                       *options)
-        one, two = (steadily(trial, fleet, cores, concurrency) for cores in (both[1:], both))
+        one, two = (trial.by(fleet, cores, concurrency, Steady) for cores in (both[1:], both))
+        one.idle_argv = two.idle_argv = None
         lab.say(f"fleet, two workers, {words}")
         lab.hold([one, two])
         rows += two_rows(words, one, two, budget, note)
