@@ -26,13 +26,16 @@ class Worker(Spoken):
 
     def __init__(self, url, *arguments, allow="127.0.0.0/8", **options):
         policy = ["--allow", allow] if allow else []
+        self._is_killed = False
         super().__init__("worker", url, *policy, *arguments, **options)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        """It ends what it has begun, and well."""
+        """It ends what it has begun, and well; unless it was killed."""
+        if self._is_killed:
+            return
         check(self.process.poll() is None, "a worker ended by itself:", self.said[-1000:])
         self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
@@ -43,6 +46,7 @@ class Worker(Spoken):
         check("Sanitizer" not in self.said and "runtime error" not in self.said, self.said)
 
     def kill(self):
+        self._is_killed = True
         self.process.kill()
         self.process.wait(HANG_SECONDS)
         self._thread.join()
