@@ -10,14 +10,36 @@ _Static_assert(TEXT_BYTES_MAX >= (int)LIMIT_HOST_NAME_BYTES + (int)ADDRESS_TEXT_
                    (int)TEXT_BYTES_MAX <= (int)SHARD_SPEC_BYTES_MAX,
                "a target fits, and can be read");
 
+enum { SHARD_TARGETS_MOST = 1 << 16, SHARD_TARGETS_FIRST = 1024, SHARDS_WISHED = 100 };
+
+uint32_t cut_shard_targets(uint64_t total) {
+    if (!total)
+        return SHARD_TARGETS_FIRST;
+    uint64_t pages = (total / SHARDS_WISHED + PAGE_TARGETS - 1) / PAGE_TARGETS;
+    if (pages > SHARD_TARGETS_MOST / PAGE_TARGETS)
+        return SHARD_TARGETS_MOST;
+    return pages ? (uint32_t)pages * PAGE_TARGETS : PAGE_TARGETS;
+}
+
+/* It depends on what was cut alone, so that who goes on cuts alike. */
+static void grow(struct cut *cut) {
+    uint32_t wished = cut_shard_targets(cut->taken);
+
+    if (cut->grows)
+        cut->shard_targets = wished > SHARD_TARGETS_FIRST ? wished : SHARD_TARGETS_FIRST;
+}
+
 void cut_init(struct cut *cut, const struct source_context *context, uint32_t shard_targets,
               size_t bytes_max, uint64_t pages, uint64_t targets) {
     *cut = (struct cut){
         .context = context,
         .shard_targets = shard_targets,
         .bytes_max = bytes_max < SHARD_BYTES_MAX ? bytes_max : SHARD_BYTES_MAX,
+        .grows = !shard_targets,
+        .taken = targets,
         .pass_over = targets,
     };
+    grow(cut);
     shard_writer_init(&cut->shard, pages * PAGE_TARGETS + 1);
     buffer_init(&cut->text);
 }
@@ -91,6 +113,8 @@ struct cut_shard cut_finish(struct cut *cut, struct buffer *out) {
         .pages = (cut->shard.count + PAGE_TARGETS - 1) / PAGE_TARGETS,
     };
 
+    cut->taken += shard.targets;
+    grow(cut);
     shard_writer_finish(&cut->shard, out);
     shard_writer_reset(&cut->shard, shard.first + (uint64_t)shard.pages * PAGE_TARGETS);
     return shard;

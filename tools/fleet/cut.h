@@ -11,12 +11,19 @@ struct cut {
     struct shard_writer shard; /* being filled */
     const struct source_context *context;
     uint32_t shard_targets;
+    bool grows;         /* with `taken` */
+    uint64_t taken;     /* targets in finished shards, those of an earlier cutter too */
     size_t bytes_max;   /* of a message */
     uint64_t pass_over; /* so many targets are in shards of an earlier cutter */
     struct buffer text;
 };
 
-/* Goes on behind `pages` pages with `targets` targets. */
+/* Between PAGE_TARGETS and 65,536, a multiple of PAGE_TARGETS: about a hundredth of the whole for
+ * few, the most for very many. `total` 0: it is not known, and shards begin with 1,024 targets and
+ * grow with what was cut so far. */
+uint32_t cut_shard_targets(uint64_t total);
+
+/* Goes on behind `pages` pages with `targets` targets. `shard_targets` 0: they grow. */
 void cut_init(struct cut *cut, const struct source_context *context, uint32_t shard_targets,
               size_t bytes_max, uint64_t pages, uint64_t targets);
 void cut_deinit(struct cut *cut);

@@ -27,8 +27,6 @@ enum {
     END_MS = 2000, /* what is under way when it is stopped has so long */
 };
 
-enum { SHARD_TARGETS_MOST = 1 << 16, SHARD_TARGETS_UNKNOWN = 1024, SHARDS_WISHED = 100 };
-
 struct shipment { /* a shard under way */
     struct buffer body;
     struct cut_shard shard;
@@ -60,15 +58,6 @@ struct cutter {
     pthread_mutex_t lock;
     struct cutter_totals totals; /* under the lock */
 };
-
-uint32_t cutter_shard_targets(uint64_t total) {
-    if (!total)
-        return SHARD_TARGETS_UNKNOWN;
-    uint64_t pages = (total / SHARDS_WISHED + PAGE_TARGETS - 1) / PAGE_TARGETS;
-    if (pages > SHARD_TARGETS_MOST / PAGE_TARGETS)
-        return SHARD_TARGETS_MOST;
-    return pages ? (uint32_t)pages * PAGE_TARGETS : PAGE_TARGETS;
-}
 
 /* ---------------------------------------------------------------------------------------------
  * Totals and trouble
@@ -399,7 +388,8 @@ static enum error open_job(struct cutter *cutter, struct failure *failure) {
         (struct cutter_totals){.targets = job.targets, .pages = job.pages, .shards = job.shards};
     payload = fleet_payload_max(cutter->fleet);
     cut_init(&cutter->cut, &cutter->sources,
-             config->shard_targets ? config->shard_targets : cutter_shard_targets(config->total),
+             config->shard_targets || !config->total ? config->shard_targets
+                                                     : cut_shard_targets(config->total),
              payload > 2 * MESSAGE_MARGIN ? payload - MESSAGE_MARGIN : payload / 2, job.pages,
              job.targets);
     fleet_work_subject(cutter->fleet, cutter->job, cutter->subject);

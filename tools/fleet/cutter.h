@@ -3,7 +3,7 @@
  * all addresses is some hundred thousand small messages; other rows as a target each.
  *
  * The size of a shard follows from how much there is to do, where that is known
- * (cutter_shard_targets); what comes slowly, from a pipe, becomes a shard at least every second.
+ * (cut_shard_targets); what comes slowly, from a pipe, becomes a shard at least every second.
  * Shards are published under ids ("JOB.sFIRST"), so that none is there twice.
  *
  * Between two shards the job's descriptor is brought up to date, a few times a second at most: a
@@ -26,7 +26,7 @@ struct cutter_config {
     const char *job;           /* an id; submitted before */
     const struct option_list *specs;
     const struct source_context *sources; /* its seed is the job's; all these outlive the cutter */
-    uint32_t shard_targets;               /* 0: cutter_shard_targets of `total` */
+    uint32_t shard_targets;               /* 0: cut_shard_targets of `total` */
     uint64_t total;                       /* 0 when it is not known */
     /* On the cutter's thread: lines that are no targets, or cannot travel; what the cluster does
      * not take at the moment, and sources that could not be read; `final`: it has given up. */
@@ -41,10 +41,6 @@ struct cutter_totals {
     bool is_done; /* all is in the queue, and the job's descriptor says so */
     bool failed;  /* a source could not be opened or read to its end: told */
 };
-
-/* Between PAGE_TARGETS and SHARD_TARGETS_MAX, a multiple of PAGE_TARGETS: about a hundredth of the
- * whole for few, 65,536 for very many, 1,024 when it is not known. */
-uint32_t cutter_shard_targets(uint64_t total);
 
 enum error cutter_start(struct cutter **out, const struct cutter_config *config,
                         struct failure *failure) __attribute__((warn_unused_result));

@@ -18,13 +18,13 @@ static const struct source_context context = {
 
 static void sizes_of_shards(void **state) {
     (void)state;
-    assert_int_equal(cutter_shard_targets(0), 1024);
-    assert_int_equal(cutter_shard_targets(1), 64);
-    assert_int_equal(cutter_shard_targets(6400), 64);
-    assert_int_equal(cutter_shard_targets(100000), 1024);
-    assert_int_equal(cutter_shard_targets(1000000), 10048);
-    assert_int_equal(cutter_shard_targets(6553600), 65536);
-    assert_int_equal(cutter_shard_targets(UINT64_MAX), 65536);
+    assert_int_equal(cut_shard_targets(0), 1024);
+    assert_int_equal(cut_shard_targets(1), 64);
+    assert_int_equal(cut_shard_targets(6400), 64);
+    assert_int_equal(cut_shard_targets(100000), 1024);
+    assert_int_equal(cut_shard_targets(1000000), 10048);
+    assert_int_equal(cut_shard_targets(6553600), 65536);
+    assert_int_equal(cut_shard_targets(UINT64_MAX), 65536);
 }
 
 static void add_target(struct buffer *out, const struct target *target) {
@@ -129,6 +129,18 @@ static void assert_same(const char *text, uint32_t shard_targets, size_t bytes_m
     buffer_deinit(&result->text);
 }
 
+/* Of an unknown number: 1,024 first, a hundredth of what there was later. */
+static void shards_grow(void **state) {
+    (void)state;
+    struct result result;
+
+    assert_same("10.0.0.0/13", 0, SHARD_BYTES_MAX, 150, &result);
+    assert_int_equal(result.targets, 2 << 19);
+    assert_in_range(result.shards, 100 + 200, 100 + 300);
+    assert_same("10.0.0.0/20", 0, SHARD_BYTES_MAX, 1, &result);
+    assert_int_equal(result.shards, (2 << 12) / 1024);
+}
+
 static void blocks(void **state) {
     (void)state;
     struct result result;
@@ -216,6 +228,7 @@ static void interfaces_do_not_travel(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_of_shards),
+        cmocka_unit_test(shards_grow),
         cmocka_unit_test(blocks),
         cmocka_unit_test(lists),
         cmocka_unit_test(messages_are_bounded),
