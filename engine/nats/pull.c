@@ -76,7 +76,10 @@ static natsStatus add_consumer(void *context, jsCtx *js, jsErrCode *code) {
     /* Made in the meantime, or by an attempt whose answer was lost. */
     if (*code == JSConsumerNameExistErr || *code == JSConsumerWQConsumerNotUniqueErr)
         status = js_GetConsumerInfo(&pull->info, js, wish->stream, wish->durable, NULL, code);
-    return status;
+    if (*code != JSConsumerNotFoundErr)
+        return status;
+    *code = (jsErrCode)0; /* it has no leader yet, which passes */
+    return NATS_TIMEOUT;
 }
 
 static void free_pull(struct nats_pull *pull) {

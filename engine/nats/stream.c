@@ -57,7 +57,10 @@ static natsStatus add(void *context, jsCtx *js, jsErrCode *code) {
     /* Made in the meantime, or by an attempt whose answer was lost. */
     if (*code == JSStreamNameExistErr)
         status = js_GetStreamInfo(&search->info, js, wish->name, NULL, code);
-    return status;
+    if (status != NATS_NOT_FOUND)
+        return status;
+    *code = (jsErrCode)0; /* it has no leader yet, which passes */
+    return NATS_TIMEOUT;
 }
 
 static enum error check_info(const struct nats_link *link, const struct search *search,
