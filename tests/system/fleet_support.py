@@ -38,6 +38,7 @@ class Worker(Spoken):
             return
         check(self.process.poll() is None, "a worker ended by itself:", self.said[-1000:])
         self.process.send_signal(signal.SIGCONT)
+        self.hears(" serves ")  # and hears signals, too
         self.process.terminate()
         self.end()
         self._check_sanity()
