@@ -134,7 +134,8 @@ enum error nats_consumer_state(struct nats_link *link, const char *stream, const
 
     if (!error)
         *out = (struct nats_consumer_state){.waiting = consumer.info->NumPending,
-                                            .under_way = (uint64_t)consumer.info->NumAckPending};
+                                            .under_way = (uint64_t)consumer.info->NumAckPending,
+                                            .done = consumer.info->AckFloor.Stream};
     jsConsumerInfo_Destroy(consumer.info);
     return error;
 }

@@ -60,6 +60,7 @@ void nats_pulled_forget(struct nats_pulled *message);
 struct nats_consumer_state {
     uint64_t waiting;   /* not yet taken */
     uint64_t under_way; /* taken, not acknowledged */
+    uint64_t done;      /* all up to this number of the stream are acknowledged, or not for it */
 };
 enum error nats_consumer_state(struct nats_link *link, const char *stream, const char *durable,
                                struct nats_consumer_state *out, struct failure *failure)

@@ -1,10 +1,19 @@
 #include "engine/nats/stream.h"
 
+#include "engine/base/base64.h"
+
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <yyjson.h>
 
 #define MS_NS INT64_C(1000000)
+
+enum {
+    ANSWER_MS = 2000,  /* for one attempt */
+    REQUEST_MAX = 512, /* a subject, and a bit more */
+};
 
 /* What the calls are given and find. */
 struct search {
@@ -87,6 +96,11 @@ static enum error check_info(const struct nats_link *link, const struct search *
         return failure_set(failure, ERROR_USAGE,
                            "%.200s: the stream %.100s is no queue of work (retention workqueue): "
                            "remove it, or choose another name",
+                           nats_link_name(link), wish->name);
+    if (wish->keeps && config->Retention != js_LimitsPolicy)
+        return failure_set(failure, ERROR_USAGE,
+                           "%.200s: the stream %.100s loses what is acknowledged (its retention is "
+                           "not limits): remove it, or choose another name",
                            nats_link_name(link), wish->name);
     if (config->Sealed)
         return failure_set(failure, ERROR_USAGE, "%.200s: the stream %.100s is sealed",
@@ -183,6 +197,61 @@ enum error nats_stream_delete(struct nats_link *link, const char *name, struct f
     enum error error = nats_link_call(link, delete_stream, &search, NATS_LINK_PATIENCE_MS, failure);
 
     return error == (enum error)ENOENT ? ERROR_NONE : error;
+}
+
+struct request {
+    struct nats_link *link;
+    char subject[REQUEST_MAX], text[REQUEST_MAX];
+    uint64_t sequence; /* of the answer */
+    struct buffer *body;
+};
+
+static bool read_message(yyjson_val *message, struct request *request) {
+    yyjson_val *data = yyjson_obj_get(message, "data");
+    struct slice text = {(const uint8_t *)yyjson_get_str(data), yyjson_get_len(data)};
+    struct buffer *body = request->body;
+    size_t written = 0;
+
+    request->sequence = yyjson_get_uint(yyjson_obj_get(message, "seq"));
+    if (!request->sequence || !buffer_reserve(body, base64_decoded_max(text.len)) ||
+        (text.len && !base64_decode(text, body->ptr + body->len, &written, NULL)))
+        return false;
+    body->len += written;
+    return true;
+}
+
+/* libnats has no call for it that the leader answers, and another node may not know the newest. */
+static natsStatus get_next(void *context, jsCtx *js, jsErrCode *code) {
+    struct request *request = context;
+    natsMsg *answer = NULL;
+
+    (void)js;
+    natsStatus status = natsConnection_RequestString(&answer, nats_link_connection(request->link),
+                                                     request->subject, request->text, ANSWER_MS);
+    if (status != NATS_OK)
+        return status;
+    yyjson_doc *document = yyjson_read(natsMsg_GetData(answer),
+                                       (size_t)natsMsg_GetDataLength(answer), YYJSON_READ_NOFLAG);
+    yyjson_val *root = yyjson_doc_get_root(document);
+    *code = (jsErrCode)yyjson_get_int(yyjson_obj_get(yyjson_obj_get(root, "error"), "err_code"));
+    if (*code || !read_message(yyjson_obj_get(root, "message"), request))
+        status = NATS_ERR;
+    yyjson_doc_free(document);
+    natsMsg_Destroy(answer);
+    return status;
+}
+
+enum error nats_stream_next(struct nats_link *link, const char *name, const char *subject,
+                            uint64_t from, uint64_t *sequence, struct buffer *body,
+                            struct failure *failure) {
+    struct request request = {.link = link, .body = body};
+
+    snprintf(request.subject, sizeof request.subject, "$JS.API.STREAM.MSG.GET.%.255s", name);
+    snprintf(request.text, sizeof request.text, "{\"seq\":%" PRIu64 ",\"next_by_subj\":\"%.255s\"}",
+             from, subject);
+    enum error error = nats_link_call(link, get_next, &request, NATS_LINK_PATIENCE_MS, failure);
+    *sequence = request.sequence;
+    return error;
 }
 
 static natsStatus purge(void *context, jsCtx *js, jsErrCode *code) {

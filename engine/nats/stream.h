@@ -3,6 +3,7 @@
 #ifndef ENGINE_NATS_STREAM_H
 #define ENGINE_NATS_STREAM_H
 
+#include "engine/base/buffer.h"
 #include "engine/nats/link.h"
 
 struct nats_stream_wish {
@@ -15,6 +16,7 @@ struct nats_stream_wish {
     uint64_t dedupe_ms;  /* how long ids are remembered; 0 for the server's two minutes */
     /* What is acknowledged goes; each message for one consumer. One that exists must be so, too. */
     bool work_queue;
+    bool keeps; /* the contrary: what is acknowledged stays. One that exists must be so, too */
     bool refuse_when_full;      /* rather than drop the oldest */
     uint64_t max_per_subject;   /* only the newest of each subject; 0 for all */
     uint64_t max_message_bytes; /* 0 for the server's bound */
@@ -50,6 +52,12 @@ enum error nats_stream_list(struct nats_link *link, const char *subject,
 /* With all that is in it. One that is not there is fine. */
 enum error nats_stream_delete(struct nats_link *link, const char *name, struct failure *failure)
     __attribute__((warn_unused_result));
+
+/* The first message of a subject, which has no quotes in it, with a number of `from` or above: its
+ * number, and its body appended to *body. ENOENT: there is none. */
+enum error nats_stream_next(struct nats_link *link, const char *name, const char *subject,
+                            uint64_t from, uint64_t *sequence, struct buffer *body,
+                            struct failure *failure) __attribute__((warn_unused_result));
 
 /* Removes messages of a subject, or of a pattern, with numbers below `before`; 0: all. A stream
  * that is not there is fine. */

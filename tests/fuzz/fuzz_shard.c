@@ -6,6 +6,25 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The same for another attempt. */
+static void check_marked(struct shard_reader *reader) {
+    struct shard_reader marked;
+    struct failure failure;
+    struct buffer message;
+    struct shard_item item;
+
+    buffer_init(&message);
+    shard_again(reader, 1, &message);
+    assert(!message.failed && message.len <= SHARD_BYTES_MAX);
+    assert(!shard_read(&marked, buffer_slice(&message), &failure));
+    assert(marked.attempt == 1 && marked.first == reader->first && marked.count == reader->count);
+    uint32_t items = 0;
+    while (shard_next(&marked, &item))
+        items++;
+    assert(items == reader->items_left);
+    buffer_deinit(&message);
+}
+
 static void check_again(struct shard_writer *writer, uint32_t count) {
     struct shard_reader reader;
     struct failure failure;
@@ -35,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     assert(reader.first % PAGE_TARGETS == 1 && reader.count <= SHARD_TARGETS_MAX);
     uint32_t count = reader.count;
+    check_marked(&reader);
     shard_writer_init(&writer, reader.first);
     while (shard_next(&reader, &item)) {
         assert(item.spec.len && item.spec.ptr >= data &&

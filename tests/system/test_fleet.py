@@ -306,6 +306,64 @@ def test_two_collectors(site):
     check(len(records_of(second)) < count, "two: the second did all of it anew")
 
 
+# --- What the cluster loses ---
+
+def delete(client, stream, chosen):
+    """Messages, as if they had been lost, of those that are there: `chosen` are their places."""
+    state = client.stream(stream)["state"]
+    check(state["messages"] == state["last_seq"] - state["first_seq"] + 1, "lost: gaps", state)
+    for place in chosen:
+        sequence = range(state["first_seq"], state["last_seq"] + 1)[place]
+        answer = client.api(f"STREAM.MSG.DELETE.{stream}", seq=sequence)
+        check(answer and answer.get("success"), "lost:", stream, sequence, answer)
+
+
+@contextlib.contextmanager
+def losing(site, name, count):
+    """A collector that stands still when all of its job is done, none of it collected."""
+    url, output = site.url(name), os.path.join(site.folder(name), "a.jsonl")
+    with Collector(url, block(count), "-p", site.port, "--lease", LEASE, "-o", output, "--stats",
+                   f"{output}.stats") as fleet, site.server.client() as client:
+        job, consumer = fleet.job, f"{name}-results-{fleet.job}.collector"
+        wait_until(lambda: listed(url).get(job, {}).get("state") == "running", "it is never queued")
+        fleet.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: client.api(f"CONSUMER.INFO.{consumer}")["num_waiting"] == 0,
+                   "the collector still asks")
+        with Worker(url):
+            wait_until(lambda: (found := listed(url)[job])["shards_waiting"] +
+                       found["shards_under_way"] == 0, "it is never done")
+            yield fleet, client, output
+
+
+def test_lost(site):
+    """Pages that the cluster has acknowledged and lost are probed again, and no others are written
+    twice."""
+    count = 3000
+    with losing(site, "lost", count) as (fleet, client, output):
+        check(client.count("lost-work") > 10, "lost: shards that are done are gone")
+        delete(client, f"lost-results-{fleet.job}", (0, 1, 20, -1))
+        fleet.process.send_signal(signal.SIGCONT)
+        fleet.end()
+        check(client.count("lost-work") == 0, "lost: shards stay when the job has ended")
+    check("4 pages that the cluster had acknowledged never came: their targets are probed again" in
+          fleet.said, "lost: not told", fleet.said)
+    check_exactly("lost:", output, [(loopback(i), site.port, "refused") for i in range(count)], fleet.job)
+    stats = json.loads(pathlib.Path(f"{output}.stats").read_text())["fleet"]
+    check((stats["again"], stats["lost"]) == (4, 0), "lost: statistics", stats)
+
+
+def test_lost_for_good(site):
+    """Where their shards are lost, too, that is told, and the rest is there."""
+    with losing(site, "gone", 640) as (fleet, client, output):
+        delete(client, f"gone-results-{fleet.job}", (0,))
+        client.api("STREAM.PURGE.gone-work")
+        fleet.process.send_signal(signal.SIGCONT)
+        fleet.end(1)
+    check("1 pages of up to 64 targets never came" in fleet.said and "probed again" not in fleet.said,
+          "gone: not told", fleet.said)
+    check(len({record["id"] for record in records_of(output)}) == 640 - 64, "gone: the rest")
+
+
 # --- What is wrong ---
 
 def check_told(name, arguments, words, environment=None, status=(1, 2)):
@@ -493,7 +551,7 @@ def test_labels(site):
 
 
 TESTS = [test_told, test_two_collectors, test_same, test_outputs, test_travels, test_policy, test_shares,
-         test_cancel, test_attach, test_newer, test_secrets, test_logins, test_labels]  # the longest first
+         test_cancel, test_attach, test_newer, test_lost, test_lost_for_good, test_secrets, test_logins, test_labels]  # the longest first
 
 
 def timed(test, site):

@@ -173,7 +173,7 @@ def kill_leader(site, name, stream_of):
 
 
 def test_work_leader(site):
-    """The node that leads the queue of work is killed, and comes back."""
+    """The node that leads the stream of work is killed, and comes back."""
     kill_leader(site, "work", lambda _: "trawl-work")
 
 

@@ -349,6 +349,46 @@ def test_jobs(folder, _):
     alone(folder, body)
 
 
+def test_work_stays(folder, _):
+    """Shards that are done stay until they are dropped, and the other job's stay in any case."""
+    jobs = ["00000000000000aa", "00000000000000ab"]
+
+    def publish(tool, job, prefix, count):
+        tool.expect(f"ok {count} 0", "publish", "trawl-work", f"trawl.work.{job}", prefix, count, 10)
+
+    def body(server, tool):
+        tool.expect("ok", "jobs")
+        for job in jobs:
+            tool.expect("ok 1", "submit", job, 1000, 3)
+        for prefix in "rst":
+            for number, job in enumerate(jobs):
+                publish(tool, job, f"{prefix}{number}", 2)
+        tool.expect("ok", "drop-done", jobs[0])
+        with server.client() as client:
+            tool.expect("ok", "work", jobs[0])
+            tool.expect("ok r0.0:1 r0.1:1 s0.0:1", "take", 3, 0)
+            tool.expect("ok", "done")
+            tool.expect("ok 3 0 0 0", "progress", jobs[0])
+            check(client.count("trawl-work") == 12, "shards that are done are gone")
+            tool.expect("ok", "drop-done", jobs[0])
+            check(client.count("trawl-work") == 9, "they are not dropped")
+            for job, waiting in zip(jobs, (3, 6)):
+                tool.expect(f"ok {waiting} 0 0 0", "progress", job)
+            check(sorted(tool.words("drain", 50)) == ["s0.1:1", "t0.0:1", "t0.1:1"], "the rest is lost")
+            tool.expect("ok", "drop-done", jobs[0])
+            publish(tool, jobs[0], "u0", 1)
+            tool.expect("ok u0.0:1", "take", 1, 1000)
+            tool.expect("ok", "end", jobs[0], "done")
+            check(client.count("trawl-work") == 6, "shards of a job that has ended stay")
+        tool.expect("No such file", "drop-done", jobs[0])
+        tool.expect("ok", "work", jobs[1])
+        found = tool.words("drain", 50)
+        check(sorted(found) == [f"{prefix}1.{i}:1" for prefix in "rst" for i in range(2)],
+              "of the other job:", found)
+
+    alone(folder, body)
+
+
 def test_bad_ways_in(folder, _):
     def refused(url, *words):
         tool = Tool(url)
@@ -366,8 +406,9 @@ def test_bad_ways_in(folder, _):
         refused(server.url.replace("//", "//me:bad@"), "refuses the login", "#password-file")
         refused(server.url.replace("//", "//me:good@") + "#replicas=3", "not so many servers")
         with server.client(login={"user": "me", "pass": "good"}) as client:
-            client.api("STREAM.CREATE.other-work", name="other-work", subjects=["other.work.*"])
-        refused(server.url.replace("//", "//me:good@") + "/other", "no queue of work")
+            client.api("STREAM.CREATE.other-work", name="other-work", subjects=["other.work.*"],
+                       retention="workqueue")
+        refused(server.url.replace("//", "//me:good@") + "/other", "other-work", "loses what is acknowledged")
 
 
 def find_bucket(cluster, tools, leader):
@@ -428,5 +469,5 @@ def test_race(folder, _):
 
 
 run_tests([test_cluster, test_bucket, test_race, test_lease, test_queue, test_refusing_queue,
-           test_id_of_what_was_refused, test_jobs,
+           test_id_of_what_was_refused, test_jobs, test_work_stays,
            test_bad_ways_in])

@@ -400,6 +400,10 @@ static enum error progress(struct tool *tool, char *words[]) {
     return error;
 }
 
+static enum error drop_done(struct tool *tool, char *words[]) {
+    return jobs_drop_done(tool->jobs, words[1], &tool->failure);
+}
+
 static enum error open_work(struct tool *tool, char *words[]) {
     leave_queue(tool);
     return jobs_open_work(tool->jobs, words[1], &tool->pull, &tool->failure);
@@ -457,6 +461,7 @@ static const struct command {
     {"change", change},
     {"list", list},
     {"progress", progress},
+    {"drop-done", drop_done},
     {"work", open_work},
     {"end", end},
     {"forget-jobs", forget_jobs},

@@ -283,7 +283,7 @@ bool assembly_take(struct assembly *assembly, struct buffer *body, char id[PAGE_
     struct page_span span = next_span(assembly);
     body->len = 0;
     page_write(config->worker, span, targets_of(assembly, span), config->renderings, body);
-    page_id(config->job, span.first, span.count, id);
+    page_id(config->job, span.first, span.count, config->attempt, id);
     assembly->failed = body->failed;
     if (!assembly->span_count)
         close_page(assembly);

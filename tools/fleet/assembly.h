@@ -16,6 +16,7 @@ struct assembly_config {
     uint64_t first;             /* of the shard: one more than a multiple of PAGE_TARGETS */
     uint32_t count, renderings; /* targets, SHARD_TARGETS_MAX at most */
     size_t message_max;         /* bytes of a message, without what NATS adds as headers */
+    uint32_t attempt;           /* of the shard */
 };
 
 struct assembly *assembly_new(const struct assembly_config *config); /* NULL: no memory */

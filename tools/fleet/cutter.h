@@ -1,5 +1,5 @@
 /* From sources to shards: a thread that pulls sources, one after another, and puts shards of them
- * into the queue of work. Blocks travel as they are named, also those of lists, so that a sweep of
+ * into the stream of work. Blocks travel as they are named, also those of lists, so that a sweep of
  * all addresses is some hundred thousand small messages; other rows as a target each.
  *
  * The size of a shard follows from how much there is to do, where that is known

@@ -127,7 +127,7 @@ enum error fleet_prepare_stream(struct fleet *fleet, struct nats_stream_wish wis
     return nats_stream_prepare(fleet->link, &wish, NATS_LINK_PATIENCE_MS, failure);
 }
 
-/* The queue of work tells how often things are replicated here; the first to come makes it. */
+/* The stream of work tells how often things are replicated here; the first to come makes it. */
 static enum error prepare_queue(struct fleet *fleet, struct failure *failure) {
     char name[FLEET_SUBJECT_MAX], subject[FLEET_SUBJECT_MAX];
     struct nats_stream_state state;
@@ -139,7 +139,7 @@ static enum error prepare_queue(struct fleet *fleet, struct failure *failure) {
         .name = name,
         .subject = subject,
         .dedupe_ms = DEDUPE_MS,
-        .work_queue = true,
+        .keeps = true,
     };
     enum error error = fleet_prepare_stream(fleet, wish, failure);
     if (!error)

@@ -6,7 +6,7 @@
  * those of a login (engine/nats/login_options.h), and `replicas` of what is made (as many as the
  * cluster allows, three at most, when there is none).
  *
- *     stream  NAME-work            subjects NAME.work.JOB       a queue of shards, a consumer a job
+ *     stream  NAME-work            subjects NAME.work.JOB       shards, until their job has ended
  *     stream  NAME-results-JOB     subject  NAME.results.JOB    a queue of pages, for one collector
  *     bucket  NAME-jobs            keys     JOB, JOB.options.N  descriptors, and what travels
  *     bucket  NAME-leases          keys     of lease.h
@@ -25,7 +25,7 @@ enum {
 
 struct fleet;
 
-/* Connects, and makes the queue of work when there is none: its replicas are those of all that is
+/* Connects, and makes the stream of work when there is none: its replicas are those of all that is
  * made. Told within seconds, in a line with the cure: no server (ENOTCONN), no JetStream
  * (ERROR_UNSUPPORTED), a login that is refused (EACCES), a wrong URL (ERROR_USAGE), too few servers
  * for `replicas` (ERROR_LIMIT, ENOTSUP). `client` is how the connection is called at the server. */

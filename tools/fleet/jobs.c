@@ -183,6 +183,17 @@ static enum error make_results(struct jobs *jobs, const struct job *job, struct 
     return error ? error : results_consumer(jobs, job->id, job->lease_ms, true, NULL, failure);
 }
 
+enum error jobs_drop_done(struct jobs *jobs, const char *id, struct failure *failure) {
+    struct nats_consumer_state state;
+    char subject[FLEET_SUBJECT_MAX];
+    enum error error = nats_consumer_state(jobs->link, jobs->work_stream, id, &state, failure);
+
+    if (error || !state.done)
+        return error;
+    fleet_work_subject(jobs->fleet, id, subject);
+    return nats_stream_purge(jobs->link, jobs->work_stream, subject, state.done + 1, failure);
+}
+
 enum error jobs_remove_queues(struct jobs *jobs, const char *id, struct failure *failure) {
     char options[NATS_KEY_MAX], subject[FLEET_SUBJECT_MAX], results[FLEET_SUBJECT_MAX];
     enum error error;

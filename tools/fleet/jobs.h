@@ -69,6 +69,25 @@ struct job_progress {
 enum error jobs_progress(struct jobs *jobs, const char *id, struct job_progress *out,
                          struct failure *failure) __attribute__((warn_unused_result));
 
+/* Which pages of a job did not come; and, between two shards, whether to go on. */
+struct jobs_missing {
+    bool (*is_missing)(void *owner, uint64_t page);
+    bool (*goes_on)(void *owner);
+    void *owner;
+};
+/* Has the shards of those pages done again, which are in the stream until the job ends; *pages: how
+ * many pages it will bring. Shards and pages have ids of their own for each attempt, from 1 on, so
+ * that an attempt may be made again when it ended in the middle. Takes an exchange with the cluster
+ * for each shard of the job. ERROR_STOPPED: it was not to go on. */
+enum error jobs_again(struct jobs *jobs, const char *id, uint32_t attempt,
+                      const struct jobs_missing *missing, uint64_t *pages, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* Drops the shards that are done, of a job without an end that will have none done again. ENOENT:
+ * it has ended. */
+enum error jobs_drop_done(struct jobs *jobs, const char *id, struct failure *failure)
+    __attribute__((warn_unused_result));
+
 /* Ends a job: no worker takes of it any more, its queues and options go; the descriptor stays, so
  * that a list shows it, until jobs_forget. `state` is JOB_DONE or JOB_CANCELLED; one that ended
  * before keeps its own. ENOENT as jobs_get; what is left of its queues is removed all the same. */

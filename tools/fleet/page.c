@@ -7,8 +7,13 @@
 
 enum { MESSAGE_VALUES = 5, TARGET_VALUES = 3, RENDERING_VALUES = 3 };
 
-void page_id(const char *job, uint64_t first, uint32_t count, char out[PAGE_ID_BYTES]) {
-    snprintf(out, PAGE_ID_BYTES, "%s.%" PRIu64 "-%" PRIu64, job, first, first + count - 1);
+void page_id(const char *job, uint64_t first, uint32_t count, uint32_t attempt,
+             char out[PAGE_ID_BYTES]) {
+    int len = snprintf(out, PAGE_ID_BYTES, "%.*s.%" PRIu64 "-%" PRIu64, JOB_ID_BYTES - 1, job,
+                       first, first + count - 1);
+
+    if (attempt)
+        snprintf(out + len, PAGE_ID_BYTES - (size_t)len, ".a%u", attempt);
 }
 
 /* --- Writing --- */

@@ -12,7 +12,8 @@
  * not fit travels with none, as PAGE_OVERSIZE. Who does a shard anew may part its pages at other
  * places, as the records may be larger or smaller then.
  *
- * The id of the message is "JOB.FIRST-LAST": the same, whoever made it. */
+ * The id of the message is "JOB.FIRST-LAST": the same, whoever made it; "JOB.FIRST-LAST.aN" when
+ * the shard is done again, for the Nth time, as the server may remember ids of what it has lost. */
 #ifndef TOOLS_FLEET_PAGE_H
 #define TOOLS_FLEET_PAGE_H
 
@@ -52,7 +53,8 @@ struct page_target {
     } renderings[JOB_RENDERINGS_MAX];
 };
 
-void page_id(const char *job, uint64_t first, uint32_t count, char out[PAGE_ID_BYTES]);
+void page_id(const char *job, uint64_t first, uint32_t count, uint32_t attempt,
+             char out[PAGE_ID_BYTES]);
 
 /* Which targets a message has. */
 struct page_span {

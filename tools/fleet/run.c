@@ -247,6 +247,7 @@ enum error run_give(struct run *run, struct slice body, bool probed, void *token
     piece->token = token;
     piece->first = intake->reader.first;
     piece->count = intake->reader.count;
+    piece->attempt = intake->reader.attempt;
     run->shards_in_hand++;
     if (!run->first_ns)
         run->first_ns = run->measured_ns = clock_monotonic_ns();

@@ -61,6 +61,7 @@ static void adopt(struct courier *courier, struct piece *piece) {
         .count = piece->count,
         .renderings = run->encoding.count,
         .message_max = (payload < MESSAGE_BYTES_MAX ? payload : MESSAGE_BYTES_MAX) - HEADERS_BYTES,
+        .attempt = piece->attempt,
     };
 
     courier->pieces[courier->count++] = piece;

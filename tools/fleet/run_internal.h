@@ -33,7 +33,7 @@ struct piece {
     struct letter letter;
     void *token;
     uint64_t first;
-    uint32_t count;
+    uint32_t count, attempt;
     struct assembly *assembly;
     uint32_t under_way; /* messages that are not stored yet */
     bool given_up, stored;

@@ -2,12 +2,12 @@
 
 #include "tools/fleet/pack.h"
 
-enum { MESSAGE_VALUES = 4, ITEM_VALUES = 3 };
+enum { MESSAGE_VALUES = 5, ITEM_VALUES = 3 };
 
 static const struct {
     size_t head, item; /* bytes of a message and an item, beside the specs */
 } MAX = {
-    .head = 2 * PACK_HEAD_BYTES_MAX + 3 * PACK_NUMBER_BYTES_MAX,
+    .head = 2 * PACK_HEAD_BYTES_MAX + 4 * PACK_NUMBER_BYTES_MAX,
     .item = 2 * PACK_HEAD_BYTES_MAX + 2 * PACK_NUMBER_BYTES_MAX,
 };
 
@@ -63,18 +63,30 @@ size_t shard_writer_bytes_with(const struct shard_writer *writer, size_t spec_by
     return MAX.head + writer->items.len + 2 * MAX.item + writer->spec.len + spec_bytes;
 }
 
-void shard_writer_finish(const struct shard_writer *writer, struct buffer *out) {
+static void write_head(uint64_t first, uint32_t count, uint32_t items, struct buffer *out) {
     msgpack_packer packer;
 
     pack_begin(&packer, out);
     msgpack_pack_array(&packer, MESSAGE_VALUES);
     msgpack_pack_uint32(&packer, SHARD_VERSION);
-    msgpack_pack_uint64(&packer, writer->first);
-    msgpack_pack_uint32(&packer, writer->count);
-    msgpack_pack_array(&packer, writer->item_count);
+    msgpack_pack_uint64(&packer, first);
+    msgpack_pack_uint32(&packer, count);
+    msgpack_pack_array(&packer, items);
+}
+
+static void write_attempt(uint32_t attempt, struct buffer *out) {
+    msgpack_packer packer;
+
+    pack_begin(&packer, out);
+    msgpack_pack_uint32(&packer, attempt);
+}
+
+void shard_writer_finish(const struct shard_writer *writer, struct buffer *out) {
+    write_head(writer->first, writer->count, writer->item_count, out);
     buffer_add_slice(out, buffer_slice(&writer->items));
     if (writer->item_count)
         write_last_item(writer, out);
+    write_attempt(0, out);
     out->failed |= writer->items.failed || writer->spec.failed;
 }
 
@@ -112,8 +124,9 @@ enum error shard_read(struct shard_reader *reader, struct slice bytes, struct fa
     reader->count = (uint32_t)unpack_number(&in, 1, SHARD_TARGETS_MAX);
     reader->items_left = unpack_list(&in, 1, reader->count);
     in.failed |= !in.failed && reader->first % PAGE_TARGETS != 1;
-    reader->rest = in.rest;
     check_items(in, reader, &end);
+    reader->rest = slice_first(in.rest, in.rest.len - end.rest.len);
+    reader->attempt = (uint32_t)unpack_number(&end, 0, SHARD_ATTEMPTS_MAX);
     return unpack_end(&end, "shard", failure);
 }
 
@@ -126,4 +139,10 @@ bool shard_next(struct shard_reader *reader, struct shard_item *out) {
     *out = read_item(&in);
     reader->rest = in.rest;
     return true;
+}
+
+void shard_again(const struct shard_reader *reader, uint32_t attempt, struct buffer *out) {
+    write_head(reader->first, reader->count, reader->items_left, out);
+    buffer_add_slice(out, reader->rest);
+    write_attempt(attempt, out);
 }

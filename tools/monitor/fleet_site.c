@@ -12,7 +12,7 @@ enum {
     RETRY_MS = 5000,      /* a job that could not be made */
     DRAIN_MS = 10 * 1000, /* between two looks for answers that nobody waits for */
     PUBLISH_TIMEOUT_MS = 5000,
-    DESCRIBE_MS = 60 * 1000, /* between two changes of the descriptor, which is for people */
+    DESCRIBE_MS = 60 * 1000, /* between two changes of the descriptor, which is for people … */
     WINDOW = 16,             /* shards that are being stored; pages that are taken at once */
     BUFFER_BYTES = 16 * 1024 * 1024, /* of results that wait for this monitor */
 };
@@ -86,6 +86,7 @@ static bool describe(void *owner, struct job *job) {
     return job->state == JOB_CUTTING;
 }
 
+/* … and then what is done goes: the job has no end. */
 static void describe_if_due(struct fleet_site *site, uint64_t now_ns) {
     struct failure failure = {0};
 
@@ -93,6 +94,8 @@ static void describe_if_due(struct fleet_site *site, uint64_t now_ns) {
         return;
     enum error error =
         jobs_change(site->fleet->jobs, site->job.id, describe, site, &site->job, &failure);
+    if (!error)
+        error = jobs_drop_done(site->fleet->jobs, site->job.id, &failure);
     site->described_ns = now_ns;
     if (error != (enum error)ENOENT)
         fleet_trouble(site->fleet, error, &failure);

@@ -65,6 +65,7 @@ static void summary_fleet(const struct sweep_fleet *fleet) {
     summary_count(fleet->unreadable, "targets could not be understood by a worker");
     summary_count(fleet->oversize, "targets have records that are too large for the cluster");
     summary_count(fleet->lost, "targets were lost by the cluster");
+    summary_count(fleet->again, "pages were lost by the cluster, and their targets probed again");
     summary_count(fleet->malformed, "messages of the job could not be read");
     summary_count(fleet->duplicates, "pages of records came twice, and were written once");
     if (fleet->workers.len)

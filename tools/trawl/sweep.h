@@ -14,6 +14,7 @@ struct sweep_fleet {
     char job[JOB_ID_BYTES]; /* "" for a sweep of this machine */
     bool failed;            /* not all could be collected: told */
     uint64_t pages, bytes, duplicates, malformed;
+    uint64_t again;                      /* pages that were lost, and probed again */
     uint64_t unreadable, oversize, lost; /* targets without a record */
     struct buffer workers, stats;        /* in words, and as JSON */
 };

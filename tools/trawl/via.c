@@ -19,6 +19,7 @@ enum {
     LOOK_MS = 10,    /* for what the outputs do */
     DRAIN_S = 10,    /* what the outputs are given after an interruption */
     BUFFER_BYTES = 256 * 1024 * 1024,
+    ATTEMPTS_MAX = 3, /* to have done again what the cluster has lost */
 };
 
 /* --- What is heard --- */
@@ -216,9 +217,50 @@ static void tell_missing(struct via *via) {
     console_say(&via->console, text);
 }
 
+static bool is_missing(void *owner, uint64_t page) {
+    return !is_known(owner, page);
+}
+
+/* The job stays ours meanwhile. */
+static bool goes_on(void *owner) {
+    struct via *via = owner;
+    struct failure failure = {0};
+
+    via->interrupts += interrupted_within(0);
+    if (collector_keep(via->collector, &failure) == ERROR_STOPPED)
+        stop(via, VIA_STOPPED, &failure);
+    return !via->interrupts && via->end == VIA_GOES_ON;
+}
+
+/* False when there is nothing that could be done again. */
+static bool probe_again(struct via *via) {
+    const struct jobs_missing missing = {is_missing, goes_on, via};
+    struct failure failure = {0};
+    uint64_t pages;
+    char text[160];
+    enum error error =
+        jobs_again(via->jobs, via->job.id, via->attempts + 1, &missing, &pages, &failure);
+
+    if (error == ERROR_STOPPED)
+        return true;
+    hear_trouble(via, error, &failure);
+    if (error)
+        return true;
+    if (!via->attempts++ && pages) {
+        snprintf(text, sizeof text,
+                 "%llu pages that the cluster had acknowledged never came: their targets are "
+                 "probed again",
+                 (unsigned long long)pages);
+        console_say(&via->console, text);
+    }
+    via->again += pages;
+    via->worked_ns = clock_monotonic_ns();
+    return pages > 0;
+}
+
 /* A shard is acknowledged when all its pages are stored, and a page when it is collected: so what
- * is missing when all is quiet has another collector, if there was one, or the cluster has lost it.
- */
+ * is missing when all is quiet has another collector, if there was one, or the cluster has lost it:
+ * then it is done again. */
 static void judge(struct via *via) {
     struct collector_statistics statistics;
     bool is_cut = via->job.state == JOB_RUNNING;
@@ -233,6 +275,8 @@ static void judge(struct via *via) {
     }
     /* Who cut it has gone, or he would collect. */
     if (!is_quiet(via, &statistics, is_cut ? via->job.lease_ms + ASK_MS : ASK_MS))
+        return;
+    if (is_cut && via->attempts < ATTEMPTS_MAX && probe_again(via))
         return;
     via->missing = is_cut ? via->job.pages - via->pages_done : 0;
     tell_missing(via);

@@ -61,6 +61,8 @@ struct via {
     uint32_t interrupts;
     uint64_t started_ns, next_show_ns, next_ask_ns;
     uint64_t worked_ns; /* when a worker was seen at work */
+    uint32_t attempts;  /* to have pages that never came done again … */
+    uint64_t again;     /* … and how many they were */
     uint64_t missing;   /* pages that will never come */
     bool is_troubled, told_idle;
     struct via_sample old, recent;

@@ -106,13 +106,9 @@ static void describe_fleet(struct sweep_fleet *fleet,
                            const struct collector_statistics *statistics) {
     struct buffer *out = &fleet->stats;
     const struct stats_number numbers[] = {
-        {"pages", fleet->pages},
-        {"bytes", fleet->bytes},
-        {"duplicates", fleet->duplicates},
-        {"malformed", fleet->malformed},
-        {"unreadable", fleet->unreadable},
-        {"oversize", fleet->oversize},
-        {"lost", fleet->lost},
+        {"pages", fleet->pages},         {"bytes", fleet->bytes}, {"duplicates", fleet->duplicates},
+        {"malformed", fleet->malformed}, {"again", fleet->again}, {"unreadable", fleet->unreadable},
+        {"oversize", fleet->oversize},   {"lost", fleet->lost},
     };
 
     buffer_add_format(out, ",\n  \"fleet\": {\"job\": \"%s\"", fleet->job);
@@ -142,6 +138,7 @@ void via_progress_result(struct via *via) {
     fleet->bytes = statistics.bytes;
     fleet->duplicates = statistics.duplicates;
     fleet->malformed = statistics.malformed;
+    fleet->again = via->again;
     fleet->unreadable = statistics.fates[PAGE_UNREADABLE];
     fleet->oversize = statistics.fates[PAGE_OVERSIZE];
     describe_fleet(fleet, &statistics);

@@ -14,7 +14,7 @@
 enum { FIRST = 129, LARGE = 1 << 20 };
 
 static struct assembly *begin(uint32_t count, uint32_t renderings, size_t message_max) {
-    struct assembly_config config = {JOB, "w", FIRST, count, renderings, message_max};
+    struct assembly_config config = {JOB, "w", FIRST, count, renderings, message_max, 0};
     struct assembly *assembly = assembly_new(&config);
 
     assert_non_null(assembly);

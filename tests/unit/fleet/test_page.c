@@ -177,10 +177,12 @@ static void ids(void **state) {
     (void)state;
     char id[PAGE_ID_BYTES];
 
-    page_id("00c0ffee00abcdef", 65, 64, id);
+    page_id("00c0ffee00abcdef", 65, 64, 0, id);
     assert_string_equal(id, "00c0ffee00abcdef.65-128");
-    page_id("00c0ffee00abcdef", JOB_TARGETS_MAX, 1, id);
-    assert_string_equal(id, "00c0ffee00abcdef.281474976710655-281474976710655");
+    page_id("00c0ffee00abcdef", 65, 64, 3, id);
+    assert_string_equal(id, "00c0ffee00abcdef.65-128.a3");
+    page_id("00c0ffee00abcdef", JOB_TARGETS_MAX, 1, UINT32_MAX, id);
+    assert_string_equal(id, "00c0ffee00abcdef.281474976710655-281474976710655.a4294967295");
     assert_int_equal(page_of(1), 0);
     assert_int_equal(page_of(64), 0);
     assert_int_equal(page_of(65), 1);

@@ -73,8 +73,39 @@ static void a_writer_begins_anew(void **state) {
     buffer_deinit(&bytes);
 }
 
+static void another_attempt_is_the_same_shard(void **state) {
+    (void)state;
+    struct shard_writer writer;
+    struct shard_reader reader, again;
+    struct buffer first, second;
+    struct shard_item item;
+    struct failure failure;
+
+    buffer_init(&first);
+    buffer_init(&second);
+    shard_writer_init(&writer, 65);
+    shard_writer_add(&writer, slice_of("192.0.2.0/24"), 5, 200);
+    shard_writer_add(&writer, slice_of("a.example:8443"), 0, 1);
+    shard_writer_finish(&writer, &first);
+    assert_int_equal(shard_read(&reader, buffer_slice(&first), &failure), ERROR_NONE);
+    assert_int_equal(reader.attempt, 0);
+    shard_again(&reader, SHARD_ATTEMPTS_MAX, &second);
+    assert_int_equal(second.len, first.len);
+    assert_int_equal(shard_read(&again, buffer_slice(&second), &failure), ERROR_NONE);
+    assert_int_equal(again.attempt, SHARD_ATTEMPTS_MAX);
+    assert_int_equal(again.first, 65);
+    assert_int_equal(again.count, 201);
+    assert_item(&again, "192.0.2.0/24", 5, 200);
+    assert_item(&again, "a.example:8443", 0, 1);
+    assert_false(shard_next(&again, &item));
+    shard_writer_deinit(&writer);
+    buffer_deinit(&first);
+    buffer_deinit(&second);
+}
+
 /* The bytes as the format says, by hand. */
-static const uint8_t GOOD[] = {0x94, 1, 65, 3, 0x92, 0x93, 0xa1, 'a', 0, 1, 0x93, 0xa1, 'b', 9, 2};
+static const uint8_t GOOD[] = {0x95, 2, 65,   3,    0x92, 0x93, 0xa1, 'a',
+                               0,    1, 0x93, 0xa1, 'b',  9,    2,    7};
 
 static enum error read_changed(size_t at, uint8_t byte, size_t len) {
     uint8_t bytes[sizeof GOOD + 1] = {0};
@@ -92,24 +123,26 @@ static void bad_shards_are_refused(void **state) {
         size_t at;
         uint8_t byte;
     } BAD[] = {
-        {0, 0x93}, {0, 0x84}, {1, 0},    {1, 0xff}, {2, 0},     {2, 64},   {2, 66},
-        {3, 2},    {3, 4},    {3, 0},    {4, 0x91}, {4, 0x93},  {5, 0x92}, {6, 0xa0},
-        {8, 0xc0}, {9, 0},    {9, 0xff}, {9, 2},    {13, 0xa0}, {6, 0xcb}, {2, 0xc3},
+        {0, 0x94}, {0, 0x85}, {1, 0},     {1, 0xff}, {2, 0},    {2, 64},   {2, 66},    {3, 2},
+        {3, 4},    {3, 0},    {4, 0x91},  {4, 0x93}, {5, 0x92}, {6, 0xa0}, {8, 0xc0},  {9, 0},
+        {9, 0xff}, {9, 2},    {13, 0xa0}, {6, 0xcb}, {2, 0xc3}, {15, 100}, {15, 0xc0},
     };
 
-    assert_int_equal(read_changed(0, 0x94, sizeof GOOD), ERROR_NONE);
-    assert_int_equal(read_changed(1, 2, sizeof GOOD), ERROR_UNSUPPORTED);
+    assert_int_equal(read_changed(0, 0x95, sizeof GOOD), ERROR_NONE);
+    assert_int_equal(read_changed(1, 1, sizeof GOOD), ERROR_INPUT);
+    assert_int_equal(read_changed(1, 3, sizeof GOOD), ERROR_UNSUPPORTED);
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         assert_int_equal(read_changed(BAD[i].at, BAD[i].byte, sizeof GOOD), ERROR_INPUT);
     for (size_t len = 0; len < sizeof GOOD; len++)
-        assert_int_equal(read_changed(0, 0x94, len), ERROR_INPUT);
-    assert_int_equal(read_changed(0, 0x94, sizeof GOOD + 1), ERROR_INPUT);
+        assert_int_equal(read_changed(0, 0x95, len), ERROR_INPUT);
+    assert_int_equal(read_changed(0, 0x95, sizeof GOOD + 1), ERROR_INPUT);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_come_back),
         cmocka_unit_test(a_writer_begins_anew),
+        cmocka_unit_test(another_attempt_is_the_same_shard),
         cmocka_unit_test(bad_shards_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
