@@ -174,6 +174,16 @@ struct text_rune text_rune_first(struct slice bytes) {
     return (struct text_rune){code, len, true};
 }
 
+bool text_is_utf8(struct slice text) {
+    while (text.len) {
+        struct text_rune rune = text_rune_first(text);
+        if (!rune.valid)
+            return false;
+        text = slice_from(text, rune.len);
+    }
+    return true;
+}
+
 bool text_rune_is_unsafe(uint32_t code) {
     if (code < 0x20 || (code >= 0x7f && code < 0xa0))
         return true;

@@ -43,6 +43,9 @@ struct text_rune {
  * U+10FFFF are invalid. */
 struct text_rune text_rune_first(struct slice bytes);
 
+/* All of it is valid runes. */
+bool text_is_utf8(struct slice text);
+
 /* True for the code points that text_add_safe escapes. */
 bool text_rune_is_unsafe(uint32_t code);
 

@@ -53,16 +53,6 @@ static bool is_ascii(struct slice text) {
     return true;
 }
 
-static bool is_utf8(struct slice text) {
-    while (text.len) {
-        struct text_rune rune = text_rune_first(text);
-        if (!rune.valid)
-            return false;
-        text = slice_from(text, rune.len);
-    }
-    return true;
-}
-
 bool names_label_is_senseless(struct slice label) {
     for (size_t i = 0; i < label.len; i++)
         if (label.ptr[i] < ' ' || label.ptr[i] >= 0x7f)
@@ -196,7 +186,7 @@ static void add_form(struct match_names *names, struct slice text, uint32_t owne
         add_text(names, text, owner);
         return;
     }
-    if (is_utf8(text))
+    if (text_is_utf8(text))
         add_unicode(names, text, owner);
     add_latin1(names, text, owner);
 }

@@ -49,20 +49,9 @@ static bool is_name(struct slice name, bool is_file) {
     return !slash && name.len < JOB_NAME_BYTES;
 }
 
-/* JSON holds nothing else. */
-static bool is_utf8(struct slice text) {
-    while (text.len) {
-        struct text_rune rune = text_rune_first(text);
-        if (!rune.valid)
-            return false;
-        text = slice_from(text, rune.len);
-    }
-    return true;
-}
-
-/* NULL of NULL, which is fine. */
+/* NULL of NULL, which is fine. JSON holds nothing but UTF-8. */
 static bool copy_text(char **out, const char *text) {
-    if (text && !is_utf8(slice_of(text)))
+    if (text && !text_is_utf8(slice_of(text)))
         return false;
     *out = text ? strdup(text) : NULL;
     return *out || !text;

@@ -185,7 +185,10 @@ static void test_broken_runes(void **state) {
         struct text_rune rune = text_rune_first(BROKEN[i]);
         assert_false(rune.valid);
         assert_int_equal(rune.len, 1);
+        assert_false(text_is_utf8(BROKEN[i]));
     }
+    assert_true(text_is_utf8(slice_of("a\u00e9\u20ac\U0001f600")));
+    assert_true(text_is_utf8(slice_of("")));
 }
 
 static void test_unsafe(void **state) {
