@@ -127,6 +127,19 @@ enum error fleet_prepare_stream(struct fleet *fleet, struct nats_stream_wish wis
     return nats_stream_prepare(fleet->link, &wish, NATS_LINK_PATIENCE_MS, failure);
 }
 
+/* One that was just made, perhaps by another, is not always found at once. */
+static enum error look_at(struct fleet *fleet, const char *stream, struct nats_stream_state *out,
+                          struct failure *failure) {
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * (long)MS};
+    uint64_t until_ns = clock_monotonic_ns() + PEERS_MS * MS;
+    enum error error;
+
+    while ((error = nats_stream_state(fleet->link, stream, out, failure)) == (enum error)ENOENT &&
+           clock_monotonic_ns() < until_ns)
+        (void)nanosleep(&pause, NULL);
+    return error;
+}
+
 /* The stream of work tells how often things are replicated here; the first to come makes it. */
 static enum error prepare_queue(struct fleet *fleet, struct failure *failure) {
     char name[FLEET_SUBJECT_MAX], subject[FLEET_SUBJECT_MAX];
@@ -143,7 +156,7 @@ static enum error prepare_queue(struct fleet *fleet, struct failure *failure) {
     };
     enum error error = fleet_prepare_stream(fleet, wish, failure);
     if (!error)
-        error = nats_stream_state(fleet->link, name, &state, failure);
+        error = look_at(fleet, name, &state, failure);
     if (!error)
         fleet->replicas =
             (uint32_t)(fleet->settings.replicas ? fleet->settings.replicas : state.replicas);

@@ -1,16 +1,20 @@
 #include "tools/fleet/jobs_internal.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/quote.h"
 
 #include <errno.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     PIECE_MAX = 512 * 1024, /* of the options */
     PIECE_MARGIN = 4096,    /* below the server's bound: subject and headers */
     CHANGES_MAX = 256,      /* attempts against others */
+    JUST_MADE_MS = 2000,
+    PAUSE_MS = 100,
 };
 
 _Static_assert(sizeof(((struct job *)0)->options_sha256) == SHA256_DIGEST_LENGTH, "it fits");
@@ -165,7 +169,15 @@ enum error jobs_open_work(struct jobs *jobs, const char *id, struct nats_pull **
 
 enum error jobs_open_results(struct jobs *jobs, const char *id, struct nats_pull **out,
                              struct failure *failure) {
-    return results_consumer(jobs, id, 0, false, out, failure);
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+    uint64_t until_ns = clock_monotonic_ns() + JUST_MADE_MS * UINT64_C(1000000);
+    enum error error;
+
+    /* One that was just made is not always found at once. */
+    while ((error = results_consumer(jobs, id, 0, false, out, failure)) == (enum error)ENOENT &&
+           clock_monotonic_ns() < until_ns)
+        (void)nanosleep(&pause, NULL);
+    return error;
 }
 
 static enum error make_results(struct jobs *jobs, const struct job *job, struct failure *failure) {
