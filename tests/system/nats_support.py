@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import shutil
 import socket
 import ssl
@@ -23,6 +24,13 @@ PAUSE_SECONDS = 0.02
 ANSWER_SECONDS = 0.5  # a node that has no leader does not answer; it is asked again
 
 Message = collections.namedtuple("Message", "subject reply headers data")
+
+
+def has_route_pools():
+    """Since 2.10."""
+    said = subprocess.run([SERVER, "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor = re.search(r"v(\d+)\.(\d+)", said).groups()
+    return (int(major), int(minor)) >= (2, 10)
 
 
 def free_ports(count):
@@ -231,10 +239,12 @@ class NatsCluster:
         ports = free_ports(2 * nodes)
         inner = [f"{place[1]}:{port}" for place, port in zip(places, ports[nodes:])]
         routes = ", ".join(f"nats-route://{at}" for at in inner)
+        # Nodes that connect to each other at the same time may close all of several routes.
+        pool = "pool_size: -1, " if has_route_pools() else ""
         self.nodes = [NatsServer(
             folder, port=ports[i], name=f"node{i}", host=host, prefix=prefix, limits=limits, options=(
                 f'cluster {{ name: "test", listen: "{inner[i]}", no_advertise: true, '
-                f"routes: [{routes}] }}\n{options}")) for i, (host, _, prefix) in enumerate(places)]
+                f"{pool}routes: [{routes}] }}\n{options}")) for i, (host, _, prefix) in enumerate(places)]
         self.url = "nats://" + ",".join(f"{node.host}:{node.port}" for node in self.nodes)
 
     def __enter__(self):
