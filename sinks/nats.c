@@ -171,7 +171,7 @@ static enum error choose_encoder(struct sink *sink, struct failure *failure) {
 
 /* Finds or makes the stream, once there is a connection. */
 static enum error prepare(struct nats *nats, uint32_t patience_ms, struct failure *failure) {
-    enum error error = nats_stream_prepare(nats->link, &nats->wish, patience_ms, failure);
+    enum error error = nats_stream_prepare(nats->link, &nats->wish, patience_ms, NULL, failure);
 
     nats->prepared = error == ERROR_NONE;
     nats->next_prepare_ns = clock_monotonic_ns() + PREPARE_PAUSE_MS * MS;

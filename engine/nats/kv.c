@@ -91,7 +91,7 @@ enum error nats_kv_open(struct nats_kv **out, struct nats_link *link,
         .refuse_when_full = true,
         .roll_up = true,
     };
-    enum error error = nats_stream_prepare(link, &stream, NATS_LINK_PATIENCE_MS, failure);
+    enum error error = nats_stream_prepare(link, &stream, NATS_LINK_PATIENCE_MS, NULL, failure);
     if (error) {
         nats_kv_close(kv);
         return error;

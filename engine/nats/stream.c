@@ -144,12 +144,26 @@ static enum error prepare_any(struct nats_link *link, struct search *search, uin
                        nats_link_name(link));
 }
 
+static struct nats_stream_state state_of(const jsStreamInfo *info) {
+    return (struct nats_stream_state){
+        .messages = info->State.Msgs,
+        .bytes = info->State.Bytes,
+        .consumers = (uint64_t)info->State.Consumers,
+        .last_sequence = info->State.LastSeq,
+        .replicas = (uint64_t)info->Config->Replicas,
+        .created_ms = info->Created / MS_NS,
+    };
+}
+
 enum error nats_stream_prepare(struct nats_link *link, const struct nats_stream_wish *wish,
-                               uint32_t patience_ms, struct failure *failure) {
+                               uint32_t patience_ms, struct nats_stream_state *state,
+                               struct failure *failure) {
     struct search search = {.wish = wish, .name = wish->name, .subject = wish->subject};
     enum error error = wish->name ? prepare_named(link, &search, patience_ms, failure)
                                   : prepare_any(link, &search, patience_ms, failure);
 
+    if (!error && state)
+        *state = search.info ? state_of(search.info) : (struct nats_stream_state){0};
     jsStreamInfo_Destroy(search.info);
     jsStreamNamesList_Destroy(search.names);
     return error;
@@ -161,14 +175,7 @@ enum error nats_stream_state(struct nats_link *link, const char *name,
     enum error error = nats_link_call(link, get_info, &search, NATS_LINK_PATIENCE_MS, failure);
 
     if (!error)
-        *out = (struct nats_stream_state){
-            .messages = search.info->State.Msgs,
-            .bytes = search.info->State.Bytes,
-            .consumers = (uint64_t)search.info->State.Consumers,
-            .last_sequence = search.info->State.LastSeq,
-            .replicas = (uint64_t)search.info->Config->Replicas,
-            .created_ms = search.info->Created / MS_NS,
-        };
+        *out = state_of(search.info);
     jsStreamInfo_Destroy(search.info);
     return error;
 }

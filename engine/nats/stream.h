@@ -23,21 +23,22 @@ struct nats_stream_wish {
     bool roll_up;               /* a message may replace all before it */
 };
 
-/* Makes sure that a stream takes the subject and acknowledges what it takes. ERROR_USAGE says what
- * is not as it should be, and the cure; others are those of nats_link_call. ERROR_LIMIT: it would
- * have to be made, and the cluster has not so many servers at the moment as there are to be
- * replicas; ENOTSUP: the server is alone. One that exists may have other limits. A login that may
- * publish, but not ask about streams, is fine when no stream is named. */
-enum error nats_stream_prepare(struct nats_link *link, const struct nats_stream_wish *wish,
-                               uint32_t patience_ms, struct failure *failure)
-    __attribute__((warn_unused_result));
-
 struct nats_stream_state {
     uint64_t messages, bytes, consumers;
     uint64_t last_sequence; /* ever given to a message */
     uint64_t replicas;
     int64_t created_ms; /* since 1970 */
 };
+
+/* Makes sure that a stream takes the subject and acknowledges what it takes. ERROR_USAGE says what
+ * is not as it should be, and the cure; others are those of nats_link_call. ERROR_LIMIT: it would
+ * have to be made, and the cluster has not so many servers at the moment as there are to be
+ * replicas; ENOTSUP: the server is alone. One that exists may have other limits. A login that may
+ * publish, but not ask about streams, is fine when no stream is named. `state` may be NULL; of a
+ * stream that is not named it stays empty. */
+enum error nats_stream_prepare(struct nats_link *link, const struct nats_stream_wish *wish,
+                               uint32_t patience_ms, struct nats_stream_state *state,
+                               struct failure *failure) __attribute__((warn_unused_result));
 
 /* ENOENT: there is none. */
 enum error nats_stream_state(struct nats_link *link, const char *name,

@@ -256,14 +256,14 @@ def test_attach(site):
     folder, url = site.folder("attach"), site.url("attach")
     output, count = os.path.join(folder, "a.jsonl"), 12000
     with Worker(url), Worker(url):
-        fleet = Collector(url, block(count), "-p", site.port, "--rate", 2000, "--lease", LEASE, "-o",
+        fleet = Collector(url, block(count), "-p", site.port, "--rate", 600, "--lease", LEASE, "-o",
                           output)
         job = fleet.job
         Lines(output).wait(1000, fleet)
         fleet.process.send_signal(signal.SIGINT)
         fleet.end(130)
         check("--attach" in fleet.said and job in fleet.said, "attach: no word of it", fleet.said)
-        for lines in (4000, 7000):
+        for lines in (2500, 4000):
             before = len(records_of(output))
             fleet = attached(url, job, output)
             if not Lines(output).wait(max(lines, before + 100), fleet):

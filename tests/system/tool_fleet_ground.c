@@ -192,7 +192,8 @@ static enum error open_queue(struct tool *tool, char *words[]) {
                                   .ack_wait_ms = strtoull(words[3], NULL, 10),
                                   .max_under_way = 1000,
                                   .create = true};
-    enum error error = nats_stream_prepare(link, &stream, NATS_LINK_PATIENCE_MS, &tool->failure);
+    enum error error =
+        nats_stream_prepare(link, &stream, NATS_LINK_PATIENCE_MS, NULL, &tool->failure);
 
     leave_queue(tool);
     return error ? error : nats_pull_open(&tool->pull, link, &wish, &tool->failure);

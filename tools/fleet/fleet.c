@@ -102,42 +102,35 @@ static enum error make(struct fleet **out, const char *via, struct failure *fail
 
 /* A node that is not known yet is waited for: fewer replicas would stay. */
 static enum error prepare_in_time(struct fleet *fleet, const struct nats_stream_wish *wish,
-                                  struct failure *failure) {
+                                  struct nats_stream_state *state, struct failure *failure) {
     const struct timespec pause = {.tv_nsec = PAUSE_MS * (long)MS};
     uint64_t until_ns = clock_monotonic_ns() + PEERS_MS * MS;
     enum error error;
 
-    while ((error = nats_stream_prepare(fleet->link, wish, NATS_LINK_PATIENCE_MS, failure)) ==
-               ERROR_LIMIT &&
+    while ((error = nats_stream_prepare(fleet->link, wish, NATS_LINK_PATIENCE_MS, state,
+                                        failure)) == ERROR_LIMIT &&
            clock_monotonic_ns() < until_ns)
         (void)nanosleep(&pause, NULL);
     return error;
 }
 
-enum error fleet_prepare_stream(struct fleet *fleet, struct nats_stream_wish wish,
-                                struct failure *failure) {
+/* `state` may be NULL. */
+static enum error prepare_stream(struct fleet *fleet, struct nats_stream_wish wish,
+                                 struct nats_stream_state *state, struct failure *failure) {
     bool is_chosen = fleet->settings.replicas > 0;
 
     wish.create = true;
     wish.replicas = is_chosen ? fleet->settings.replicas : fleet->replicas;
-    enum error error = prepare_in_time(fleet, &wish, failure);
+    enum error error = prepare_in_time(fleet, &wish, state, failure);
     if ((error != ERROR_LIMIT && error != (enum error)ENOTSUP) || is_chosen)
         return error;
     wish.replicas = 1;
-    return nats_stream_prepare(fleet->link, &wish, NATS_LINK_PATIENCE_MS, failure);
+    return nats_stream_prepare(fleet->link, &wish, NATS_LINK_PATIENCE_MS, state, failure);
 }
 
-/* One that was just made, perhaps by another, is not always found at once. */
-static enum error look_at(struct fleet *fleet, const char *stream, struct nats_stream_state *out,
-                          struct failure *failure) {
-    const struct timespec pause = {.tv_nsec = PAUSE_MS * (long)MS};
-    uint64_t until_ns = clock_monotonic_ns() + PEERS_MS * MS;
-    enum error error;
-
-    while ((error = nats_stream_state(fleet->link, stream, out, failure)) == (enum error)ENOENT &&
-           clock_monotonic_ns() < until_ns)
-        (void)nanosleep(&pause, NULL);
-    return error;
+enum error fleet_prepare_stream(struct fleet *fleet, struct nats_stream_wish wish,
+                                struct failure *failure) {
+    return prepare_stream(fleet, wish, NULL, failure);
 }
 
 /* The stream of work tells how often things are replicated here; the first to come makes it. */
@@ -154,9 +147,7 @@ static enum error prepare_queue(struct fleet *fleet, struct failure *failure) {
         .dedupe_ms = DEDUPE_MS,
         .keeps = true,
     };
-    enum error error = fleet_prepare_stream(fleet, wish, failure);
-    if (!error)
-        error = look_at(fleet, name, &state, failure);
+    enum error error = prepare_stream(fleet, wish, &state, failure);
     if (!error)
         fleet->replicas =
             (uint32_t)(fleet->settings.replicas ? fleet->settings.replicas : state.replicas);
