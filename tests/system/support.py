@@ -139,8 +139,15 @@ class Sweep(Spoken):
 
 # --- msgpack, as far as records use it ---
 
+def _raw(data, at, length):
+    if at + length > len(data):
+        raise ValueError("cut off")
+    return data[at:at + length], at + length
+
+
 def _length(data, at, size):
-    return int.from_bytes(data[at:at + size], "big"), at + size
+    raw, at = _raw(data, at, size)
+    return int.from_bytes(raw, "big"), at
 
 
 def _items(data, at, count):
@@ -152,15 +159,13 @@ def _items(data, at, count):
 
 
 def _text(data, at, length, binary=False):
-    if at + length > len(data):
-        raise ValueError("cut off")
-    raw = data[at:at + length]
-    return (raw if binary else raw.decode()), at + length
+    raw, at = _raw(data, at, length)
+    return (raw if binary else raw.decode()), at
 
 
 def msgpack_object(data, at):
-    """The object at that offset, and the offset behind it."""
-    kind, at = data[at], at + 1
+    """The object at that offset, and the offset behind it. ValueError if the data ends within."""
+    (kind,), at = _raw(data, at, 1)
     if kind < 0x80 or kind >= 0xE0:
         return kind - 0x100 * (kind >= 0xE0), at
     if kind < 0x90 or kind in (0xDE, 0xDF):
@@ -177,12 +182,11 @@ def msgpack_object(data, at):
         length, at = _length(data, at, 1 << (kind - (0xC4 if binary else 0xD9)))
         return _text(data, at, length, binary)
     if 0xCC <= kind <= 0xD3:
-        size = 1 << (kind & 3)
-        if at + size > len(data):
-            raise ValueError("cut off")
-        return int.from_bytes(data[at:at + size], "big", signed=kind >= 0xD0), at + size
+        raw, at = _raw(data, at, 1 << (kind & 3))
+        return int.from_bytes(raw, "big", signed=kind >= 0xD0), at
     if kind == 0xCB:
-        return struct.unpack_from("!d", data, at)[0], at + 8
+        raw, at = _raw(data, at, 8)
+        return struct.unpack("!d", raw)[0], at
     return {0xC0: None, 0xC2: False, 0xC3: True}[kind], at
 
 

@@ -72,7 +72,7 @@ def whole_records(data):
     try:
         for record in msgpack_objects(data):
             found.append(record)
-    except (IndexError, ValueError):
+    except ValueError:
         pass
     return found
 
