@@ -2,6 +2,7 @@
 import contextlib
 import json
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -21,8 +22,16 @@ http: "127.0.0.1:{monitor}"
 jetstream {{ store_dir: "{folder}/store" }}
 """
 ROUTES = """
-cluster {{ name: "bench", listen: "127.0.0.1:{route}", no_advertise: true, routes: [{routes}] }}
+cluster {{ name: "bench", listen: "127.0.0.1:{route}", no_advertise: true, {pool}routes: [{routes}] }}
 """
+
+
+def _pool():
+    """Of routes, since 2.10: nodes that connect to each other at the same time may close all of
+    several."""
+    said = subprocess.run([Nats.find(), "--version"], capture_output=True, text=True, check=True)
+    major, minor = re.search(r"v(\d+)\.(\d+)", said.stdout).groups()
+    return "pool_size: -1, " if (int(major), int(minor)) >= (2, 10) else ""
 
 
 class Node:
@@ -37,7 +46,7 @@ class Node:
         self.folder.mkdir()
         text = CONFIG.format(name=self.name, port=self.port, monitor=self.monitor, folder=self.folder)
         if routes:
-            text += ROUTES.format(route=self.route, routes=routes)
+            text += ROUTES.format(route=self.route, routes=routes, pool=_pool())
         (self.folder / "server.conf").write_text(text, encoding="ascii")
 
     def start(self):

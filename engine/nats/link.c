@@ -1,6 +1,7 @@
 #include "engine/nats/link.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/thread.h"
 #include "engine/nats/login.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 #define MS UINT64_C(1000000)
 
 enum {
-    CONNECT_TIMEOUT_MS = 2000,  /* for each server; a new attempt may take as long */
+    CONNECT_TIMEOUT_MS = 5000,  /* at most, for each server; a new attempt may take as long */
     CONNECT_PAUSE_MS = 1000,    /* between attempts of ours */
     RECONNECT_PAUSE_MS = 250,   /* between attempts of libnats */
     RECONNECT_JITTER_MS = 250,  /* so that not all clients of a server come back at once */
@@ -20,6 +21,7 @@ enum {
     PING_INTERVAL_MS = 10000,   /* a machine that vanished is noticed */
     PINGS_MAX = 2,              /* after so many of these without an answer */
     RECONNECT_BUFFER_BYTES = 1, /* what cannot be sent is not kept by libnats: we send it again */
+    ENDED_MAX = 64,             /* subscriptions that are not yet freed */
 };
 
 struct nats_link {
@@ -28,6 +30,8 @@ struct nats_link {
     natsConnection *connection;
     natsStatistics *statistics;
     jsCtx *jetstream;
+    natsSubscription *ended[ENDED_MAX]; /* a ring */
+    uint32_t ended_next;
     uint64_t generation;
     bool has_jetstream; /* it has answered before */
     uint64_t next_attempt_ns;
@@ -38,15 +42,8 @@ struct nats_link {
  * Connecting
  * ------------------------------------------------------------------------------------------- */
 
-/* Threads of libnats, which begin with the first connection and the first request, inherit the
- * mask: signals are for the main thread. */
-static void block_signals(sigset_t *before) {
-    sigset_t all;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, before);
-}
-
+/* After thread_block_signals. Threads of libnats, which begin with the first connection and the
+ * first request, inherit the mask: signals are for the main thread. */
 static void restore_signals(const sigset_t *before) {
     pthread_sigmask(SIG_SETMASK, before, NULL);
 }
@@ -113,7 +110,14 @@ static enum error tell(const struct nats_link *link, natsStatus status, struct f
     }
 }
 
+/* The thread of libnats that reads has ended after closing: nothing comes any more for
+ * subscriptions. */
 static void disconnect(struct nats_link *link) {
+    natsConnection_Close(link->connection);
+    for (uint32_t i = 0; i < ENDED_MAX; i++) {
+        natsSubscription_Destroy(link->ended[i]);
+        link->ended[i] = NULL;
+    }
     jsCtx_Destroy(link->jetstream);
     natsConnection_Destroy(link->connection);
     link->jetstream = NULL;
@@ -162,7 +166,7 @@ enum error nats_link_open(struct nats_link **out, const struct nats_link_config 
     if (!link)
         return out_of_memory(failure);
     link->config = *config;
-    block_signals(&before);
+    thread_block_signals(&before);
     enum error error = open_link(link, failure);
     restore_signals(&before);
     if (error) {
@@ -207,6 +211,17 @@ natsConnection *nats_link_connection(struct nats_link *link) {
 
 uint64_t nats_link_generation(const struct nats_link *link) {
     return link->generation;
+}
+
+/* It is freed when the connection is closed, or when so many others have ended that whoever was
+ * just about to look at it has long done so. */
+void nats_link_unsubscribe(struct nats_link *link, natsSubscription *subscription) {
+    if (!subscription)
+        return;
+    (void)natsSubscription_Unsubscribe(subscription);
+    natsSubscription **oldest = &link->ended[link->ended_next++ % ENDED_MAX];
+    natsSubscription_Destroy(*oldest);
+    *oldest = subscription;
 }
 
 uint64_t nats_link_connects(struct nats_link *link) {
@@ -315,7 +330,7 @@ enum error nats_link_call(struct nats_link *link, nats_call *call, void *context
     enum error error;
     sigset_t before;
 
-    block_signals(&before);
+    thread_block_signals(&before);
     while ((error = call_once(link, call, context, failure)) == (enum error)ENOTCONN &&
            clock_monotonic_ns() < until_ns)
         (void)nanosleep(&pause, NULL);

@@ -57,6 +57,10 @@ enum error nats_link_ready(struct nats_link *link, struct failure *failure)
 natsConnection *nats_link_connection(struct nats_link *link);
 uint64_t nats_link_generation(const struct nats_link *link);
 
+/* Ends a subscription of this link; NULL is fine. Not natsSubscription_Destroy: up to 3.5 libnats
+ * crashes when a message comes for a subscription that is freed at that moment (nats.c, 637). */
+void nats_link_unsubscribe(struct nats_link *link, natsSubscription *subscription);
+
 /* How often the connection was made: what was under way before may never be answered. */
 uint64_t nats_link_connects(struct nats_link *link);
 

@@ -96,7 +96,7 @@ enum error nats_publisher_open(struct nats_publisher **out,
 void nats_publisher_close(struct nats_publisher *publisher) {
     if (!publisher)
         return;
-    natsSubscription_Destroy(publisher->answers);
+    nats_link_unsubscribe(publisher->config.link, publisher->answers);
     free(publisher->messages);
     free(publisher);
 }
@@ -408,7 +408,7 @@ static enum error follow_link(struct nats_publisher *publisher, struct failure *
     if (error)
         return error;
     if (publisher->generation != nats_link_generation(link)) {
-        natsSubscription_Destroy(publisher->answers);
+        nats_link_unsubscribe(publisher->config.link, publisher->answers);
         publisher->answers = NULL;
         snprintf(subject, sizeof subject, "%s.*", publisher->inbox);
         if (natsConnection_SubscribeSync(&publisher->answers, nats_link_connection(link),

@@ -83,7 +83,7 @@ static natsStatus add_consumer(void *context, jsCtx *js, jsErrCode *code) {
 }
 
 static void free_pull(struct nats_pull *pull) {
-    natsSubscription_Destroy(pull->arrivals);
+    nats_link_unsubscribe(pull->link, pull->arrivals);
     jsConsumerInfo_Destroy(pull->info);
     free(pull);
 }
@@ -297,13 +297,13 @@ static enum error follow_link(struct nats_pull *pull, struct failure *failure) {
 
     if (error || (pull->arrivals && pull->generation == nats_link_generation(link)))
         return error;
-    natsSubscription_Destroy(pull->arrivals);
+    nats_link_unsubscribe(pull->link, pull->arrivals);
     pull->arrivals = NULL;
     snprintf(subject, sizeof subject, "%s.*", pull->inbox);
     if (natsConnection_SubscribeSync(&pull->arrivals, nats_link_connection(link), subject) !=
             NATS_OK ||
         natsSubscription_SetPendingLimits(pull->arrivals, -1, -1) != NATS_OK) {
-        natsSubscription_Destroy(pull->arrivals);
+        nats_link_unsubscribe(pull->link, pull->arrivals);
         pull->arrivals = NULL;
         return lost(pull, failure);
     }

@@ -21,7 +21,9 @@ from support import HANG_SECONDS, SKIPPED, check, finish, refusing_port
 
 SERVER = shutil.which("nats-server", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
 PAUSE_SECONDS = 0.02
-ANSWER_SECONDS = 0.5  # a node that has no leader does not answer; it is asked again
+ANSWER_SECONDS = 1  # a node that has no leader does not answer; it is asked again
+# What a server waits for before it ends a connection that is not through: the machine may be busy.
+SERVER_PATIENCE = f"timeout: {HANG_SECONDS}"
 
 Message = collections.namedtuple("Message", "subject reply headers data")
 
@@ -33,9 +35,31 @@ def has_route_pools():
     return (int(major), int(minor)) >= (2, 10)
 
 
+_held = []  # sockets, as long as the script runs
+
+
+def _hold(port):
+    """Nobody else can have it from here on, but who may use it again, as the servers do. False when
+    somebody was faster."""
+    holder = socket.socket()
+    try:
+        holder.bind(("", port))
+    except OSError:
+        holder.close()
+        return False
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _held.append(holder)
+    return True
+
+
 def free_ports(count):
-    """Given to nobody else here, also while no server has them."""
-    return [servers.free_port() for _ in range(count)]
+    """Given to nobody else, here or by another script, also while no server has them."""
+    ports = []
+    while len(ports) < count:
+        port = servers.free_port()
+        if _hold(port):
+            ports.append(port)
+    return ports
 
 
 def wait_until(condition, what):
@@ -50,10 +74,11 @@ def wait_until(condition, what):
 
 
 class Client:
-    """A connection to one server. Requests are answered in the order in which they are asked; what
-    comes to other subscriptions waits in queues."""
+    """A connection to one server. Requests are answered in the order in which they are asked, each
+    within `answer_seconds`; what comes to other subscriptions waits in queues."""
 
-    def __init__(self, port, login=None, tls=None, host="127.0.0.1"):
+    def __init__(self, port, login=None, tls=None, host="127.0.0.1", answer_seconds=HANG_SECONDS):
+        self._answer_seconds = answer_seconds
         self._socket = socket.create_connection((host, port), timeout=HANG_SECONDS)
         self._file = self._socket.makefile("rb")
         self.info = json.loads(self._file.readline().split(b" ", 1)[1])
@@ -101,7 +126,7 @@ class Client:
                     self._take(words)
         except (OSError, ValueError):
             pass
-        for waiting in self._subscriptions.values():
+        for waiting in list(self._subscriptions.values()):
             waiting.put(None)
 
     def _take(self, words):
@@ -130,7 +155,7 @@ class Client:
         answers = self.subscribe(reply)
         self.publish(subject, data, reply)
         try:
-            answer = answers.get(timeout=ANSWER_SECONDS)
+            answer = answers.get(timeout=self._answer_seconds)
         except queue.Empty:
             return None
         return None if answer is None or answer.headers["Status"].startswith("503") else answer
@@ -152,32 +177,34 @@ class Client:
     def wait_for(self, name, count):
         wait_until(lambda: self.count(name) >= count, f"{name} never has {count} messages")
 
-    def _deliver(self, stream, inbox):
-        """Each time a consumer of another name: one that was given to a node that has just died is
-        never there."""
+    def _deliver(self, stream):
+        """A queue that all of a stream comes to, or None. Each time by a consumer of another name:
+        one that was given to a node that has just died is never there. And to another subject: one
+        that was made, though nobody said so, delivers as well."""
+        inbox = f"{self.inbox}.all.{self._next}"
+        arriving = self.subscribe(inbox)
         config = {"name": f"all{self._next}", "deliver_subject": inbox, "ack_policy": "none",
                   "deliver_policy": "all", "inactive_threshold": 60 * 10**9, "num_replicas": 1,
                   "mem_storage": True}
         made = self.api(f"CONSUMER.CREATE.{stream}.{config['name']}", stream_name=stream,
                         config=config)
-        return made and "error" not in made
+        return arriving if made and "error" not in made else None
 
     def messages(self, name):
         """All that a stream has."""
         count = wait_until(lambda: self.stream(name), f"no stream {name}")["state"]["messages"]
-        inbox = f"{self.inbox}.all.{self._next}"
-        arriving = self.subscribe(inbox)
-        wait_until(lambda: self._deliver(name, inbox), "no consumer")
+        arriving = wait_until(lambda: self._deliver(name), "no consumer")
         return [arriving.get(timeout=HANG_SECONDS) for _ in range(count)]
 
 
 class NatsServer:
     """One server as long as the `with` block, in a folder of its own. `options` are further lines
     of its configuration, `limits` of JetStream; `prefix` is a command that runs the server
-    somewhere else, at `host`."""
+    somewhere else, at `host`. It answers each request, but when it is one of several."""
 
     def __init__(self, folder, options="", jetstream=True, port=None, name="alone",
-                 host="127.0.0.1", prefix=(), limits=""):
+                 host="127.0.0.1", prefix=(), limits="", answer_seconds=HANG_SECONDS):
+        self._answer_seconds = answer_seconds
         self.folder = pathlib.Path(folder, f"nats-{name}")
         self.folder.mkdir()
         self.name = name
@@ -227,7 +254,7 @@ class NatsServer:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def client(self, **options):
-        return Client(self.port, host=self.host, **options)
+        return Client(self.port, host=self.host, answer_seconds=self._answer_seconds, **options)
 
 
 class NatsCluster:
@@ -242,9 +269,11 @@ class NatsCluster:
         # Nodes that connect to each other at the same time may close all of several routes.
         pool = "pool_size: -1, " if has_route_pools() else ""
         self.nodes = [NatsServer(
-            folder, port=ports[i], name=f"node{i}", host=host, prefix=prefix, limits=limits, options=(
+            folder, port=ports[i], name=f"node{i}", host=host, prefix=prefix, limits=limits,
+            answer_seconds=ANSWER_SECONDS, options=(
                 f'cluster {{ name: "test", listen: "{inner[i]}", no_advertise: true, '
-                f"{pool}routes: [{routes}] }}\n{options}")) for i, (host, _, prefix) in enumerate(places)]
+                f"{pool}routes: [{routes}] }}\n{options}"))
+                      for i, (host, _, prefix) in enumerate(places)]
         self.url = "nats://" + ",".join(f"{node.host}:{node.port}" for node in self.nodes)
 
     def __enter__(self):
@@ -252,7 +281,7 @@ class NatsCluster:
             node.begin()
         for node in self.nodes:
             wait_until(node.listens, f"{node.name} does not listen")
-        wait_until(self.is_ready, "the cluster has no leader")
+        wait_until(self.is_ready, "the cluster is not complete")
         return self
 
     def __exit__(self, *_):
@@ -263,9 +292,11 @@ class NatsCluster:
         return [node for node in self.nodes if node.process]
 
     def is_ready(self):
+        """All nodes know of each other: there can be something that each of them has."""
         with self.alive()[0].client() as client:
-            answer = client.api("INFO")
-            return answer and "error" not in answer
+            made = client.api("STREAM.CREATE.ready", name="ready", subjects=["ready"],
+                              storage="memory", num_replicas=len(self.nodes))
+            return made and "error" not in made and client.api("STREAM.DELETE.ready")
 
     def leader(self, stream):
         """The node that leads a stream, or None."""

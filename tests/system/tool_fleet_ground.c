@@ -208,7 +208,7 @@ static void be_done(void *context, void *item, struct slice body, const struct f
 }
 
 /* Publishes PREFIX.0 to PREFIX.COUNT-1, each `bytes` long, until all are stored, but no more at
- * once than the last word says; tells once when they must wait. */
+ * once than the last word says; tells why they must wait, each time that it is something else. */
 static enum error publish(struct tool *tool, char *words[]) {
     uint64_t count = strtoull(words[4], NULL, 10), added = 0, bytes = strtoull(words[5], NULL, 10);
     struct nats_publisher_config config = {.link = fleet_link(tool->fleet),
@@ -221,7 +221,7 @@ static enum error publish(struct tool *tool, char *words[]) {
                                            .context = tool};
     struct nats_publisher *publisher;
     enum error error = nats_publisher_open(&publisher, &config, &tool->failure);
-    bool told = false;
+    char told[FAILURE_TEXT_MAX] = "";
 
     if (error)
         return error;
@@ -235,10 +235,11 @@ static enum error publish(struct tool *tool, char *words[]) {
             nats_publisher_add(publisher, text, id, body);
         }
         error = nats_publisher_step(publisher, 100, &tool->failure);
-        if ((error == (enum error)EIO || error == (enum error)EAGAIN) && !told) {
+        if ((error == (enum error)EIO || error == (enum error)EAGAIN) &&
+            strcmp(told, tool->failure.text) != 0) {
             printf("trouble %s\n", tool->failure.text);
             fflush(stdout);
-            told = true;
+            snprintf(told, sizeof told, "%s", tool->failure.text);
         }
     }
     nats_publisher_close(publisher);
@@ -246,11 +247,37 @@ static enum error publish(struct tool *tool, char *words[]) {
     return ERROR_NONE;
 }
 
-static void show_message(struct tool *tool, const struct nats_pulled *message) {
+/* Publishers, one after the other, that are closed while their answers are on the way. */
+static enum error abandon(struct tool *tool, char *words[]) {
+    struct nats_publisher_config config = {.link = fleet_link(tool->fleet),
+                                           .stream = words[1],
+                                           .subject = words[2],
+                                           .window = WINDOW,
+                                           .timeout_ms = 2000,
+                                           .done = be_done,
+                                           .context = tool};
+    enum error error = ERROR_NONE;
+
+    for (uint64_t i = strtoull(words[3], NULL, 10); i && !error; i--) {
+        struct nats_publisher *publisher;
+        char id[NATS_ID_MAX];
+        if ((error = nats_publisher_open(&publisher, &config, &tool->failure)))
+            return error;
+        for (int number = 0; nats_publisher_has_room(publisher); number++) {
+            snprintf(id, sizeof id, "%" PRIu64 ".%d", i, number);
+            nats_publisher_add(publisher, slice_of("left"), id, NULL);
+        }
+        error = nats_publisher_step(publisher, 1, &tool->failure);
+        nats_publisher_close(publisher);
+    }
+    return error;
+}
+
+static void show_message(struct tool *tool, const struct nats_pulled *message, uint64_t number) {
     struct slice body = nats_pulled_body(message);
 
     buffer_add_format(&tool->said, " %.*s:%" PRIu64, (int)strnlen((const char *)body.ptr, body.len),
-                      (const char *)body.ptr, nats_pulled_deliveries(message));
+                      (const char *)body.ptr, number);
 }
 
 static enum error take(struct tool *tool, char *words[]) {
@@ -262,7 +289,7 @@ static enum error take(struct tool *tool, char *words[]) {
     if (error)
         return error;
     for (uint32_t i = tool->held_count; i < tool->held_count + count; i++)
-        show_message(tool, tool->held[i]);
+        show_message(tool, tool->held[i], nats_pulled_deliveries(tool->held[i]));
     tool->held_count += count;
     return ERROR_NONE;
 }
@@ -292,7 +319,8 @@ static enum error extend(struct tool *tool, char *words[]) {
     return error ? failure_set(&tool->failure, error, "not extended") : error;
 }
 
-/* Takes and acknowledges until there has been nothing for `wait_ms`. */
+/* Takes and acknowledges until there has been nothing for `wait_ms`; tells where in the stream each
+ * was. */
 static enum error drain(struct tool *tool, char *words[]) {
     uint32_t count = 0, wait_ms = (uint32_t)strtoul(words[1], NULL, 10);
     enum error error;
@@ -300,7 +328,7 @@ static enum error drain(struct tool *tool, char *words[]) {
     do {
         error = nats_pull_take(tool->pull, tool->held, HELD_MAX, &count, wait_ms, &tool->failure);
         for (uint32_t i = 0; i < count; i++) {
-            show_message(tool, tool->held[i]);
+            show_message(tool, tool->held[i], nats_pulled_sequence(tool->held[i]));
             if (nats_pulled_done(tool->held[i], true, &tool->failure))
                 nats_pulled_forget(tool->held[i]);
         }
@@ -316,7 +344,7 @@ static enum error open_jobs(struct tool *tool, char *words[]) {
 }
 
 static enum error submit(struct tool *tool, char *words[]) {
-    struct job job = {.created_ms = strtoll(words[2], NULL, 10), .lease_ms = 1000, .seed = 7};
+    struct job job = {.created_ms = strtoll(words[2], NULL, 10), .lease_ms = 60000, .seed = 7};
     uint64_t option_bytes = strtoull(words[3], NULL, 10);
     struct job_options options;
     char *value = calloc(1, option_bytes + 1);
@@ -450,6 +478,7 @@ static const struct command {
     {"held", is_held},
     {"queue", open_queue},
     {"publish", publish},
+    {"abandon", abandon},
     {"take", take},
     {"done", settle},
     {"return", settle},

@@ -9,7 +9,7 @@ enum {
     URL_BYTES = 512,
     TOKEN_BYTES = 600,
     BODY_MAX = 64 * 1024,
-    CONNECT_MS = 2000,
+    CONNECT_MS = 5000,
     ANSWER_MS = 5000,
     STEP_MS = 1000,
 };

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { RELOAD_WAIT_MS = 2000 };
+enum { RELOAD_WAIT_MS = 10 * 1000 };
 
 void schedule_reload(struct schedule *schedule) {
     pthread_mutex_lock(&schedule->lock);

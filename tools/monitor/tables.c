@@ -308,6 +308,7 @@ enum error tables_add_target(struct database *database, struct monitor_target *t
     return database_number(database, &add, values, &target->key, failure);
 }
 
+/* Each change has a time of its own, by which the schedule knows it from the one before. */
 enum error tables_update_target(struct database *database, const struct monitor_target *target,
                                 int64_t now_ms, struct failure *failure) {
     static const struct sql_statement update = {
@@ -316,8 +317,8 @@ enum error tables_update_target(struct database *database, const struct monitor_
         .text = "UPDATE monitor_targets SET id = $1, host = $2, port = $3, protocol = $4,"
                 " connect_address = $5, label = $6, tags = $7, warn_days = $8, crit_days = $9,"
                 " thresholds = $10, ca_file = $11, dane = $12, interval_s = $13, is_cidr = $14,"
-                " source = $15, enabled = $16, created_at = $17, updated_at = $18, via = $19"
-                " WHERE key = $20",
+                " source = $15, enabled = $16, created_at = $17, via = $19, updated_at ="
+                " CASE WHEN updated_at < $18 THEN $18 ELSE updated_at + 1 END WHERE key = $20",
     };
     struct sql_value values[TARGET_VALUES + 1];
     char thresholds[THRESHOLDS_BYTES];

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,9 +52,12 @@ struct daemon {
 
     struct event_hub *hub;
     struct monitor_ledger *ledger;
-    struct outbox *_Atomic outbox;
-    struct agent *_Atomic agent;
-    struct schedule *_Atomic schedule;
+    /* The main thread alone changes these three, under the lock. The ledger's uses them under it,
+     * and the server's the outbox: both go on when these are closed. */
+    pthread_mutex_t lock;
+    struct outbox *outbox;
+    struct agent *agent;
+    struct schedule *schedule;
     struct monitor_ct *ct; /* NULL: certificates of logs are not watched */
     struct auth *auth;
     struct api api;
@@ -90,15 +94,21 @@ static void on_channel_trouble(void *owner, const char *channel, const struct fa
 }
 
 static void on_notice(void *owner) {
-    struct outbox *outbox = atomic_load(&((struct daemon *)owner)->outbox);
-    if (outbox)
-        outbox_wake(outbox);
+    struct daemon *daemon = owner;
+
+    pthread_mutex_lock(&daemon->lock);
+    if (daemon->outbox)
+        outbox_wake(daemon->outbox);
+    pthread_mutex_unlock(&daemon->lock);
 }
 
 static void on_report(void *owner) {
-    struct agent *agent = atomic_load(&((struct daemon *)owner)->agent);
-    if (agent)
-        agent_wake(agent);
+    struct daemon *daemon = owner;
+
+    pthread_mutex_lock(&daemon->lock);
+    if (daemon->agent)
+        agent_wake(daemon->agent);
+    pthread_mutex_unlock(&daemon->lock);
 }
 
 static void on_agent_trouble(void *owner, const struct failure *failure) {
@@ -106,17 +116,22 @@ static void on_agent_trouble(void *owner, const struct failure *failure) {
 }
 
 static void on_room(void *owner) {
-    struct schedule *schedule = atomic_load(&((struct daemon *)owner)->schedule);
-    if (schedule)
-        schedule_room(schedule);
+    struct daemon *daemon = owner;
+
+    pthread_mutex_lock(&daemon->lock);
+    if (daemon->schedule)
+        schedule_room(daemon->schedule);
+    pthread_mutex_unlock(&daemon->lock);
 }
 
 static void on_targets(void *owner, int64_t key) {
-    struct schedule *schedule = atomic_load(&((struct daemon *)owner)->schedule);
+    struct daemon *daemon = owner;
 
     (void)key;
-    if (schedule)
-        schedule_reload(schedule);
+    pthread_mutex_lock(&daemon->lock);
+    if (daemon->schedule)
+        schedule_reload(daemon->schedule);
+    pthread_mutex_unlock(&daemon->lock);
 }
 
 static void wake_outbox(void *owner) {
@@ -172,12 +187,19 @@ static enum error open_outbox(struct daemon *daemon, struct failure *failure) {
     struct outbox *outbox = NULL;
     enum error error = outbox_open(&outbox, &config, failure);
 
-    atomic_store(&daemon->outbox, outbox);
+    pthread_mutex_lock(&daemon->lock);
+    daemon->outbox = outbox;
+    pthread_mutex_unlock(&daemon->lock);
+    on_notice(daemon); /* what came since it looked has woken nobody */
     return error;
 }
 
 static void close_outbox(struct daemon *daemon) {
-    outbox_close(atomic_exchange(&daemon->outbox, NULL));
+    pthread_mutex_lock(&daemon->lock);
+    struct outbox *outbox = daemon->outbox;
+    daemon->outbox = NULL;
+    pthread_mutex_unlock(&daemon->lock);
+    outbox_close(outbox);
 }
 
 static enum error open_agent(struct daemon *daemon, struct failure *failure) {
@@ -202,7 +224,9 @@ static enum error open_agent(struct daemon *daemon, struct failure *failure) {
     struct agent *agent = NULL;
     enum error error = config.url ? agent_open(&agent, &config, failure) : ERROR_NONE;
 
-    atomic_store(&daemon->agent, agent);
+    pthread_mutex_lock(&daemon->lock);
+    daemon->agent = agent;
+    pthread_mutex_unlock(&daemon->lock);
     return error;
 }
 
@@ -293,7 +317,9 @@ static enum error open_schedule(struct daemon *daemon, struct failure *failure) 
         .fleet = monitor_fleet_init(&daemon->fleet, daemon->first, &daemon->scan),
     };
     error = schedule_open(&schedule, &config, failure);
-    atomic_store(&daemon->schedule, schedule);
+    pthread_mutex_lock(&daemon->lock);
+    daemon->schedule = schedule;
+    pthread_mutex_unlock(&daemon->lock);
     return error;
 }
 
@@ -353,11 +379,19 @@ static void add_agent_metrics(const struct agent *agent, struct buffer *out) {
                       (uintmax_t)statistics.failed);
 }
 
+/* None while the outbox is exchanged. */
+static uint32_t look_at_channels(struct daemon *daemon,
+                                 struct outbox_statistics out[LEDGER_CHANNELS]) {
+    pthread_mutex_lock(&daemon->lock);
+    uint32_t count = daemon->outbox ? outbox_statistics(daemon->outbox, out) : 0;
+    pthread_mutex_unlock(&daemon->lock);
+    return count;
+}
+
 static void add_metrics(void *owner, struct buffer *out) {
-    const struct daemon *daemon = owner;
-    struct outbox *outbox = atomic_load(&daemon->outbox);
+    struct daemon *daemon = owner;
     struct outbox_statistics channels[LEDGER_CHANNELS];
-    uint32_t count = outbox ? outbox_statistics(outbox, channels) : 0;
+    uint32_t count = look_at_channels(daemon, channels);
 
     buffer_add_text(out, "# HELP trawl_notices_total Notices by channel and fate.\n"
                          "# TYPE trawl_notices_total counter\n");
@@ -367,21 +401,20 @@ static void add_metrics(void *owner, struct buffer *out) {
                           "trawl_notices_total{channel=\"%s\",fate=\"dead\"} %ju\n",
                           channels[i].channel, (uintmax_t)channels[i].delivered,
                           channels[i].channel, (uintmax_t)channels[i].dead);
-    add_agent_metrics(atomic_load(&daemon->agent), out);
-    monitor_fleet_metrics(atomic_load(&daemon->schedule), out);
+    add_agent_metrics(daemon->agent, out);
+    monitor_fleet_metrics(daemon->schedule, out);
     monitor_ct_metrics(daemon->ct, out);
 }
 
 static bool add_health(void *owner, struct buffer *out) {
-    const struct daemon *daemon = owner;
-    struct outbox *outbox = atomic_load(&daemon->outbox);
+    struct daemon *daemon = owner;
     struct outbox_statistics channels[LEDGER_CHANNELS];
-    uint32_t count = outbox ? outbox_statistics(outbox, channels) : 0, failing = 0;
+    uint32_t count = look_at_channels(daemon, channels), failing = 0;
 
     for (uint32_t i = 0; i < count; i++)
         failing += channels[i].failing;
     buffer_add_format(out, ",\"channels\":%u,\"channels_failing\":%u", count, failing);
-    monitor_fleet_health(atomic_load(&daemon->schedule), out);
+    monitor_fleet_health(daemon->schedule, out);
     return monitor_ct_health(daemon->ct, out); /* a receiver that is away is no illness of ours */
 }
 
@@ -409,7 +442,7 @@ static enum error open_server(struct daemon *daemon, struct failure *failure) {
         .auth = daemon->auth,
         .ledger = daemon->ledger,
         .hub = daemon->hub,
-        .schedule = schedule_api(atomic_load(&daemon->schedule)),
+        .schedule = schedule_api(daemon->schedule),
         .open_metrics = settings->open_metrics,
         .has_fleet = daemon->first->via != NULL,
         .metrics = add_metrics,
@@ -445,8 +478,7 @@ static enum error take_settings(struct daemon *daemon, struct failure *failure) 
     if ((error = monitor_ledger_configure(daemon->ledger, &config, failure)) ||
         (error = open_outbox(daemon, failure)) || (error = apply_targets(daemon, failure)))
         return error;
-    schedule_set_interval(atomic_load(&daemon->schedule),
-                          (int64_t)daemon->settings->scan_interval_ms);
+    schedule_set_interval(daemon->schedule, (int64_t)daemon->settings->scan_interval_ms);
     return daemon->server ? set_tokens(daemon, &made, token, failure) : ERROR_NONE;
 }
 
@@ -545,10 +577,10 @@ static void tell_once(const struct daemon *daemon, const struct api_scan *scan, 
 }
 
 static enum error run_once(struct daemon *daemon, struct failure *failure) {
-    struct api_schedule schedule = schedule_api(atomic_load(&daemon->schedule));
+    struct api_schedule schedule = schedule_api(daemon->schedule);
     struct api_scan scan = {0};
     uint64_t id = 0;
-    bool told = !daemon->channels->count && !atomic_load(&daemon->agent);
+    bool told = !daemon->channels->count && !daemon->agent;
 
     enum error error = schedule.scan(schedule.owner, NULL, 0, &id, failure);
     while (!error && schedule.progress(schedule.owner, id, &scan) && !scan.finished) {
@@ -626,9 +658,15 @@ static enum error tear_down(struct daemon *daemon, struct failure *failure) {
     if (daemon->socket)
         close(daemon->socket);
     monitor_ct_close(daemon->ct);
-    schedule_close(atomic_exchange(&daemon->schedule, NULL));
+    pthread_mutex_lock(&daemon->lock);
+    struct schedule *schedule = daemon->schedule;
+    struct agent *agent = daemon->agent;
+    daemon->schedule = NULL;
+    daemon->agent = NULL;
+    pthread_mutex_unlock(&daemon->lock);
+    schedule_close(schedule);
     close_outbox(daemon);
-    agent_close(atomic_exchange(&daemon->agent, NULL));
+    agent_close(agent);
     enum error error = monitor_ledger_close(daemon->ledger, failure);
     event_hub_close(daemon->hub);
     auth_free(daemon->auth);
@@ -639,6 +677,7 @@ static enum error tear_down(struct daemon *daemon, struct failure *failure) {
     settings_deinit(&daemon->fresh);
     if (daemon->signals >= 0)
         close(daemon->signals);
+    pthread_mutex_destroy(&daemon->lock);
     return error;
 }
 
@@ -653,6 +692,7 @@ enum error monitor_run(struct monitor_settings *settings, int argc, char *const 
     daemon->argc = argc;
     daemon->argv = argv;
     daemon->signals = -1;
+    pthread_mutex_init(&daemon->lock, NULL);
     scan_settings_init(&daemon->scan);
     enum error error = set_up(daemon, failure);
     if (!error && settings->once)

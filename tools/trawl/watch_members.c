@@ -21,8 +21,9 @@ enum {
 
 struct member {
     struct watch_member shown;
-    uint64_t revision; /* 0: nobody has seen its key */
-    uint64_t seen_ns;  /* when that changed */
+    uint64_t revision;  /* 0: nobody has seen its key */
+    bool is_heard;      /* that has changed since the last look */
+    uint64_t silent_ns; /* for so long it has not */
 };
 
 struct watch_members {
@@ -32,6 +33,7 @@ struct watch_members {
     _Atomic uint64_t until_ns;
 
     pthread_mutex_t mutex; /* for what follows */
+    uint64_t looked_ns;    /* when the last look was begun that saw them all */
     struct member others[WATCH_MEMBERS_MAX];
     uint32_t count;
 };
@@ -112,13 +114,13 @@ static struct member *find_or_add(struct watch_members *members, uint64_t id) {
         return member;
     members->others[members->count] = (struct member){
         .shown = {.id = id},
-        .seen_ns = clock_monotonic_ns(),
+        .is_heard = true,
     };
     return &members->others[members->count++];
 }
 
 static bool is_silent_for(const struct member *member, uint64_t ms) {
-    return clock_monotonic_ns() - member->seen_ns >= ms * MS;
+    return member->silent_ns >= ms * MS;
 }
 
 /* --- Looking --- */
@@ -159,7 +161,7 @@ static void note_seen(struct watch_members *members, uint64_t id, uint64_t revis
     struct member *member = find_or_add(members, id);
     if (member && member->revision != revision) {
         member->revision = revision;
-        member->seen_ns = clock_monotonic_ns();
+        member->is_heard = true;
         read_value(member, value);
     }
     pthread_mutex_unlock(&members->mutex);
@@ -184,6 +186,24 @@ static bool has_key(const struct keys *keys, uint64_t id) {
         if (keys->ids[i] == id)
             return true;
     return false;
+}
+
+/* A look that saw them all was begun then. Not all of a long time without a look is silence: this
+ * process, or the cluster, may have stood still, and the others get time to say something. */
+static void count_silence(struct watch_members *members, uint64_t began_ns) {
+    uint64_t most_ns = members->config.lease_ms * MS / 4;
+
+    pthread_mutex_lock(&members->mutex);
+    uint64_t passed_ns = began_ns - members->looked_ns;
+    members->looked_ns = began_ns;
+    if (passed_ns > most_ns)
+        passed_ns = most_ns;
+    for (uint32_t i = 0; i < members->count; i++) {
+        struct member *member = &members->others[i];
+        member->silent_ns = member->is_heard ? 0 : member->silent_ns + passed_ns;
+        member->is_heard = false;
+    }
+    pthread_mutex_unlock(&members->mutex);
 }
 
 /* Those that have left do not live; those that were silent for very long are forgotten, and their
@@ -219,6 +239,7 @@ static void delete_keys(const struct watch_members *members, const struct keys *
 
 enum error watch_members_look(struct watch_members *members, struct failure *failure) {
     struct keys *keys = calloc(2, sizeof *keys);
+    uint64_t began_ns = clock_monotonic_ns();
 
     if (!keys)
         return failure_set(failure, ERROR_MEMORY, "no memory for the other watchers");
@@ -228,6 +249,7 @@ enum error watch_members_look(struct watch_members *members, struct failure *fai
     for (uint32_t i = 0; i < keys->count && !error; i++)
         error = look_at(members, keys->ids[i], failure);
     if (!error) {
+        count_silence(members, began_ns);
         forget(members, keys, old);
         delete_keys(members, old);
     }

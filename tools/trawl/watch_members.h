@@ -1,6 +1,6 @@
 /* The watchers that share logs: each writes a key of the leases' bucket again and again, and sees
  * by the others' keys who lives. No clocks are compared: who has not written for some time, by the
- * looker's own clock, is gone.
+ * looker's own clock and as it has looked all the time, is gone.
  *
  * All on the thread of the fleet but for what is for any thread. */
 #ifndef TOOLS_TRAWL_WATCH_MEMBERS_H

@@ -138,8 +138,8 @@ static inline void *test_server_run(void *argument) {
         struct test_connection *connection = &server->connections[place];
         connection->server = server;
         connection->fd = fd;
+        atomic_fetch_add(&server->connections_total, 1); /* before anything is answered */
         pthread_create(&connection->thread, NULL, test_connection_run, connection);
-        atomic_fetch_add(&server->connections_total, 1);
     }
 }
 
