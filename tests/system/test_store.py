@@ -18,8 +18,8 @@ import tempfile
 import time
 
 from certwatch_support import Postgres, find_postgres, wait_until
-from support import (HANG_SECONDS, SKIPPED, Farm, check, finish, lines_of, loopback, refusing_port,
-                     run, start)
+from support import (FOREVER, HANG_SECONDS, SKIPPED, Farm, Targets, check, finish, lines_of,
+                     loopback, refusing_port, run, start)
 
 ENDPOINTS = 60
 SILENT = ("silent", "dripping")  # those that only end by a timeout
@@ -27,7 +27,7 @@ MANY = 20000
 
 
 def scan(*arguments):
-    return run("scan", "--quiet", *arguments)
+    return run("scan", "--quiet", *FOREVER, *arguments)
 
 
 class Sqlite:
@@ -297,6 +297,52 @@ def test_changed(site):
             check(found == wanted[:count], store.url, since, found)
 
 
+def test_forget(site):
+    """What is old goes while a sweep writes; nothing of what the sweep says is missing."""
+    old = "2000-01-01"
+    for store in both(site, "forget"):
+        output = pathlib.Path(site.folder, "forget.jsonl")
+        scan(site.targets, "-o", store.url)
+        count = len(select(store, "SELECT 1 FROM {observations}"))
+        states = select(store, "SELECT host, port, status FROM {endpoints} ORDER BY host, port")
+        store.run(f"UPDATE observations SET time = {ms_of('1999-12-31T23:59:59Z')}")
+        done = run("forget", "--store", store.url, "--before", old, "--dry-run")
+        check(f"{count} observations" in done.stdout, done.stdout, done.stderr)
+        check(len(select(store, "SELECT 1 FROM {observations}")) == count, "a dry run deletes")
+        sweep = start("scan", "--quiet", *FOREVER, "-", "-p", site.refused, "--append", "-o",
+                      store.url, "-o", output, stdin=subprocess.PIPE, text=True)
+        lines = [loopback(number) for number in range(3000)]
+        targets = Targets(sweep, lines)
+        targets.allow(1000)
+        wait_until("rows", lambda: len(select(store, "SELECT 1 FROM {observations}")) > count)
+        done = run("forget", "--store", store.url, "--before", old)
+        check(done.returncode == 0 and f"{count} observations" in done.stdout, done.stdout,
+              done.stderr)
+        targets.allow(len(lines))
+        check(sweep.wait(HANG_SECONDS) == 0, "the sweep ends with", sweep.returncode)
+        ids = {json.loads(line)["id"] for line in output.read_text().splitlines()}
+        left = {row["id"] for row in select(store, "SELECT id FROM {observations}")}
+        check(left == ids and len(ids) == 3000, store.url, len(left), len(ids))
+        kept = select(store, "SELECT host, port, status FROM {endpoints}"
+                      f" WHERE port <> {site.refused} ORDER BY host, port")
+        check(kept == states, store.url, "endpoints", len(kept), len(states))
+        check(not select(store, "SELECT 1 FROM {observations} o LEFT JOIN {details} d"
+                         " ON d.id = o.detail WHERE d.id IS NULL AND o.detail IS NOT NULL"),
+              store.url, "observations without their details")
+        output.unlink()
+    for words, code in (([], 2), (["--before", "soon"], 2), (["--before", "1d", "x"], 2),
+                        (["--before", "1d", "--store", f"{site.folder}/nowhere.db"], 2),
+                        (["--before", "1d", "--store", Server(site.postgres, "forgets").url,
+                          "--compact"], 2)):
+        done = run("forget", *words)
+        check(done.returncode == code and done.stderr.startswith("trawl: "), words,
+              done.returncode, done.stderr)
+    store = Sqlite(pathlib.Path(site.folder, "forget.db"))
+    before = store.path.stat().st_size
+    done = run("forget", "--store", store.path, "--before", "0s", "--compact")
+    check(done.returncode == 0 and store.path.stat().st_size < before, done.stdout, done.stderr)
+
+
 def test_query_usage(site):
     store = Sqlite(pathlib.Path(site.folder, "usage.db"))
     scan(f"127.0.0.1:{site.refused}", "-o", store.url)
@@ -372,12 +418,15 @@ def test_outage(site):
     """Stopped in the middle and started again: every record is there, once."""
     store = Server(site.postgres, "outage")
     path = pathlib.Path(site.folder, "outage.jsonl")
-    process = start("scan", f"{loopback(0)}-{loopback(MANY - 1)}", "-p", str(site.refused), "--rate",
-                    "8000", "--quiet", "-o", store.url, "-o", path, stderr=subprocess.PIPE,
-                    text=True, env={**os.environ, "XDG_STATE_HOME": f"{site.folder}/state"})
+    process = start("scan", "-", "-p", str(site.refused), "--quiet", "-o", store.url, "-o", path,
+                    stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                    env={**os.environ, "XDG_STATE_HOME": f"{site.folder}/state"})
+    targets = Targets(process, [loopback(number) for number in range(MANY)])
+    targets.allow(MANY // 2)
     wait_until("rows", lambda: site.postgres.psql(
         "SELECT 1 FROM trawl.observations LIMIT 1", "outage").stdout.strip())
     site.postgres.stop()
+    targets.allow(MANY)
     said = process.stderr.readline()
     check("PostgreSQL" in said, "what it says", said)
     site.postgres.start()
@@ -399,16 +448,17 @@ def test_hangs(site):
     wait_until("rows", lambda: site.postgres.psql(
         "SELECT 1 FROM trawl.observations LIMIT 1", "hangs").stdout.strip())
     main = site.postgres.process.pid
+    os.kill(main, signal.SIGSTOP)  # nobody else comes, and those that end stay until it goes on
     children = subprocess.run(["ps", "--ppid", str(main), "-o", "pid="], capture_output=True,
                               text=True, check=True).stdout.split()
-    for pid in (*map(int, children), main):
+    for pid in map(int, children):
         os.kill(pid, signal.SIGSTOP)
     process.send_signal(signal.SIGINT)
     while process.poll() is None:
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
     said = process.communicate()[1]
-    for pid in (main, *map(int, children)):
+    for pid in (*map(int, children), main):
         os.kill(pid, signal.SIGCONT)
     check(process.returncode == 130 and "no answer so far" in said, process.returncode, said)
     records = len(path.read_bytes().splitlines())

@@ -2,10 +2,9 @@
 #include "engine/base/clock.h"
 #include "engine/base/option.h"
 #include "engine/base/quote.h"
-#include "sinks/store/record_view.h"
-#include "sinks/store/schema.h"
 #include "tools/trawl/command.h"
 #include "tools/trawl/query.h"
+#include "tools/trawl/stored.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +16,9 @@ static const struct option_spec options[] = {
     {.name = "store",
      .kind = OPTION_TEXT,
      .argument = "URL",
-     .summary = "the store: sqlite:PATH, a path, or postgresql://…; else $TRAWL_STORE, or trawl.db",
+     .summary = STORED_SUMMARY,
      .offset = FIELD(store),
-     .unset = "trawl.db"},
+     .unset = STORED_USUAL},
     {.name = "within",
      .kind = OPTION_SECONDS,
      .argument = "TIME",
@@ -49,7 +48,7 @@ static const struct option_spec options[] = {
 };
 #undef FIELD
 
-enum { COLUMNS = 100, PATIENCE_MS = 120000 };
+enum { COLUMNS = 100 };
 
 static struct query_settings defaults(void) {
     return (struct query_settings){
@@ -78,29 +77,6 @@ static void help(struct buffer *out) {
 
 /* --- Arguments --- */
 
-/* A time, a day, or how long ago. */
-static enum error read_since(struct query_settings *settings, struct failure *failure) {
-    static const struct option_spec ago = {.name = "since", .kind = OPTION_SECONDS};
-    struct slice text = slice_of(settings->since ? settings->since : "");
-    char day[32];
-    uint64_t ms;
-
-    if (text.len == 0)
-        return ERROR_NONE;
-    snprintf(day, sizeof day, "%.10sT00:00:00Z", settings->since);
-    if (text_to_time_ms(text, &settings->since_ms) ||
-        (text.len == strlen("2026-11-01") && text_to_time_ms(slice_of(day), &settings->since_ms)))
-        return ERROR_NONE;
-    if (option_set(&ago, "--since", settings->since, &ms, NULL) != ERROR_NONE ||
-        ms > (uint64_t)settings->now_ms)
-        return failure_set(failure, ERROR_USAGE,
-                           "--since wants a day (2026-11-01), a time (2026-11-01T12:00:00Z) or how "
-                           "long ago (7d), not %s",
-                           quote_of(text).text);
-    settings->since_ms = settings->now_ms - (int64_t)ms;
-    return ERROR_NONE;
-}
-
 static const struct query *find_query(const struct option_list *given, struct failure *failure) {
     const struct query *query = queries;
 
@@ -126,24 +102,6 @@ static const struct query *find_query(const struct option_list *given, struct fa
     return NULL;
 }
 
-/* NULL when none was named. */
-static const char *named_store(const struct query_settings *settings) {
-    const char *store = settings->store ? settings->store : getenv("TRAWL_STORE");
-
-    return store && store[0] ? store : NULL;
-}
-
-static char *store_url(const struct query_settings *settings) {
-    const char *store = named_store(settings);
-    char *url = NULL;
-
-    if (!store)
-        store = "trawl.db";
-    if (asprintf(&url, "%s%s", database_takes(slice_of(store)) ? "" : "sqlite:", store) < 0)
-        return NULL;
-    return url;
-}
-
 /* --- Asking --- */
 
 static enum error ask(struct database *database, const struct query *query,
@@ -164,27 +122,6 @@ static enum error ask(struct database *database, const struct query *query,
     return error;
 }
 
-static enum error open_database(struct database **out, const struct query_settings *settings,
-                                struct failure *failure) {
-    char *url = store_url(settings);
-    struct database_config config = {
-        .url = url, .application = "trawl query", .patience_ms = PATIENCE_MS, .existing = true};
-
-    *out = NULL;
-    if (!url)
-        return failure_set(failure, ERROR_MEMORY, "no memory for a query");
-    enum error error = database_open(out, &config, failure);
-    free(url);
-    if (error && !named_store(settings)) {
-        struct failure why = *failure;
-        return failure_set(failure, error,
-                           "%.300s; --store names a store, and `trawl scan ... -o sqlite:trawl.db` "
-                           "makes this one",
-                           why.text);
-    }
-    return error ? error : migrations_check(*out, &store_schema, failure);
-}
-
 static enum exit_code answer(const struct query *query, const struct query_settings *settings,
                              const char *argument) {
     bool json = settings->json || (!settings->table && !isatty(STDOUT_FILENO));
@@ -192,7 +129,7 @@ static enum exit_code answer(const struct query *query, const struct query_setti
     struct database *database = NULL;
     struct failure failure = {0};
     uint64_t rows = 0;
-    enum error error = output ? open_database(&database, settings, &failure)
+    enum error error = output ? stored_open(&database, settings->store, "trawl query", &failure)
                               : failure_set(&failure, ERROR_MEMORY, "no memory for a query");
 
     if (!error)
@@ -215,8 +152,8 @@ static enum exit_code run(int argc, char *const argv[]) {
 
     option_list_init(&given);
     enum error error = option_parse(options, argc, argv, &settings, &given, &failure);
-    if (!error)
-        error = read_since(&settings, &failure);
+    if (!error && settings.since && *settings.since)
+        error = when_read("--since", settings.since, settings.now_ms, &settings.since_ms, &failure);
     if (!error && settings.json && settings.table)
         error = failure_set(&failure, ERROR_USAGE, "--json or --table, not both");
     if (!error && !(query = find_query(&given, &failure)))

@@ -36,7 +36,8 @@ const struct command *command_by_name(const char *name);
 
 extern const struct command command_scan, command_watch, command_monitor, command_check,
     command_bench, command_demo, command_decode, command_jobs, command_query, command_list,
-    command_spool, command_completion, command_help, command_version, command_worker;
+    command_spool, command_completion, command_forget, command_help, command_version,
+    command_worker;
 
 /* Copies a table with its end. */
 void command_copy_options(const struct option_spec *from,

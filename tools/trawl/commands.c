@@ -5,10 +5,23 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-    &command_scan,       &command_watch, &command_monitor, &command_check,
-    &command_bench,      &command_demo,  &command_decode,  &command_jobs,
-    &command_query,      &command_list,  &command_spool,   &command_worker,
-    &command_completion, &command_help,  &command_version, NULL,
+    &command_scan,
+    &command_watch,
+    &command_monitor,
+    &command_check,
+    &command_bench,
+    &command_demo,
+    &command_decode,
+    &command_jobs,
+    &command_query,
+    &command_forget,
+    &command_list,
+    &command_spool,
+    &command_worker,
+    &command_completion,
+    &command_help,
+    &command_version,
+    NULL,
 };
 
 const struct command *command_by_name(const char *name) {

@@ -288,10 +288,12 @@ static void tell_idle(struct via *via, uint64_t now_ns) {
 
     if (via->told_idle || !via->queues.shards_waiting || now_ns - via->worked_ns < IDLE_MS * MS)
         return;
-    snprintf(text, sizeof text,
-             "no worker has taken anything for %d s: start some with `trawl worker %.150s%s%s`",
-             IDLE_MS / 1000, fleet_shown(via->fleet), via->job.label[0] ? " --label " : "",
-             via->job.label);
+    snprintf(
+        text, sizeof text,
+        "no worker has taken anything for %d s: start some with `trawl worker %.150s%s%s`; one "
+        "that runs and leaves this job to others says why on its standard error",
+        IDLE_MS / 1000, fleet_shown(via->fleet), via->job.label[0] ? " --label " : "",
+        via->job.label);
     console_say(&via->console, text);
     via->told_idle = true;
 }

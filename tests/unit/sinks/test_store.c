@@ -4,6 +4,7 @@
 #include "sinks/store/record_view.h"
 #include "sinks/store/schema.h"
 #include "sinks/store/store.h"
+#include "sinks/store/store_forget.h"
 #include "tests/golden/sample_ct_records.h"
 #include "tests/golden/sample_records.h"
 #include "tests/unit/sinks/scratch.h"
@@ -372,6 +373,63 @@ static void unchanged_is_small(void **state) {
     store_close(store);
 }
 
+/* One observation a second, of which the first `old` have a detail of their own. */
+static void write_seconds(struct store *store, uint32_t count, uint32_t old) {
+    struct probe_record *record = sample_good();
+    struct buffer bytes;
+
+    buffer_init(&bytes);
+    for (uint32_t i = 0; i < count; i++) {
+        record->time_ms = (i + 1) * 1000;
+        record->sni = slice_of(i < old ? "old.example" : "new.example");
+        probe_record_identify(record, 2, i, 0);
+        encode(&bytes, &record->head);
+    }
+    write_samples(store, buffer_slice(&bytes));
+    buffer_deinit(&bytes);
+    record_put(&record->head);
+}
+
+/* What is old goes in several steps, with the details that nobody else has; the rest stays. */
+static void what_is_old_goes(void **state) {
+    (void)state;
+    enum { OLD = 5001, ALL = OLD + 2 };
+    struct store *store = open_store("forget.db");
+    struct database *database = store_database(store);
+    struct store_forgotten sum, gone = {0};
+    struct failure failure;
+    struct buffer samples;
+    bool more = true;
+    int steps = 0;
+
+    encode_samples(&samples); /* entries of logs among them */
+    write_samples(store, buffer_slice(&samples));
+    int64_t observations = ask(database, "SELECT count(*) FROM observations"),
+            hits = ask(database, "SELECT count(*) FROM ct_hits WHERE time >= 5001001");
+    write_seconds(store, ALL, OLD);
+    int64_t details = ask(database, "SELECT count(*) FROM details"),
+            endpoints = ask(database, "SELECT sum(last_seen) FROM endpoints");
+    assert_int_equal(store_forget_count(database, OLD * 1000 + 1, &sum, &failure), ERROR_NONE);
+    assert_int_equal(sum.observations, OLD);
+    for (; more; steps++)
+        assert_int_equal(store_forget_some(database, OLD * 1000 + 1, &gone, &more, &failure),
+                         ERROR_NONE);
+    assert_int_equal(steps, 2);
+    assert_int_equal(store_forget_details(database, &gone, &failure), ERROR_NONE);
+    assert_int_equal(gone.observations, OLD);
+    assert_int_equal(gone.ct_hits, sum.ct_hits);
+    assert_int_equal(gone.details, 1);
+    assert_int_equal(ask(database, "SELECT count(*) FROM observations"), observations + 2);
+    assert_int_equal(ask(database, "SELECT count(*) FROM ct_hits"), hits);
+    assert_int_equal(ask(database, "SELECT count(*) FROM details"), details - 1);
+    assert_int_equal(ask(database, "SELECT sum(last_seen) FROM endpoints"), endpoints);
+    assert_int_equal(ask(database, "SELECT count(*) FROM observations o LEFT JOIN details d"
+                                   " ON d.id = o.detail WHERE d.id IS NULL"),
+                     0);
+    buffer_deinit(&samples);
+    store_close(store);
+}
+
 /* --- Pieces --- */
 
 static void names_turned(void **state) {
@@ -459,6 +517,7 @@ int main(void) {
         cmocka_unit_test(newest_state),
         cmocka_unit_test(hostile_bytes),
         cmocka_unit_test(unchanged_is_small),
+        cmocka_unit_test(what_is_old_goes),
         cmocka_unit_test(names_turned),
         cmocka_unit_test(times_read),
         cmocka_unit_test(texts_mended),
