@@ -339,19 +339,12 @@ static void begin(struct courier *courier, struct message *message) {
     const struct courier_config *config = &courier->config;
     struct slice body = buffer_slice(&message->body);
     int64_t now_s = clock_unix_ms() / 1000;
-    char id[ID_MAX + 16], time[64], signature[WEBHOOK_SIGNATURE_MAX + 32],
-        value[WEBHOOK_SIGNATURE_MAX];
-    const char *headers[5] = {"Content-Type: application/json", id, time};
+    struct webhook_lines lines;
+    const char *headers[WEBHOOK_LINES + 2] = {"Content-Type: application/json"};
     struct failure failure;
     http_handle handle;
 
-    snprintf(id, sizeof id, "webhook-id: %s", message->id);
-    snprintf(time, sizeof time, "webhook-timestamp: %" PRId64, now_s);
-    if (config->secret->len) {
-        webhook_sign(config->secret, message->id, now_s, body, value);
-        snprintf(signature, sizeof signature, "webhook-signature: %s", value);
-        headers[3] = signature;
-    }
+    webhook_make_lines(&lines, config->secret, message->id, now_s, body, headers + 1);
     struct http_request request = {
         .method = HTTP_POST,
         .url = config->url,

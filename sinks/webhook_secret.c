@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char PREFIX[] = "whsec_";
+static const char PREFIX[] = "whsec_", VERSION[] = "v1,";
 
 /* Reads what is there, at most `size` bytes; -1 with errno set. */
 static ssize_t read_file(const char *path, uint8_t *out, size_t size) {
@@ -74,7 +74,9 @@ void webhook_secret_forget(struct webhook_secret *secret) {
     OPENSSL_cleanse(secret, sizeof *secret);
 }
 
-void webhook_sign(const struct webhook_secret *secret, const char *id, int64_t unix_seconds,
+/* --- Who sends --- */
+
+void webhook_sign(const struct webhook_secret *secret, struct slice id, int64_t unix_seconds,
                   struct slice body, char out[WEBHOOK_SIGNATURE_MAX]) {
     uint8_t digest[32];
     unsigned len = sizeof digest;
@@ -85,12 +87,74 @@ void webhook_sign(const struct webhook_secret *secret, const char *id, int64_t u
     HMAC_CTX_init(&hmac);
     if (!HMAC_Init_ex(&hmac, secret->bytes, secret->len, EVP_sha256(), NULL))
         abort(); /* fails for want of a few bytes of memory alone */
-    HMAC_Update(&hmac, (const uint8_t *)id, strlen(id));
+    HMAC_Update(&hmac, id.ptr, id.len);
     HMAC_Update(&hmac, (const uint8_t *)time, (size_t)time_len);
     HMAC_Update(&hmac, body.ptr, body.len);
     HMAC_Final(&hmac, digest, &len);
     HMAC_CTX_cleanup(&hmac);
-    memcpy(out, "v1,", 3);
-    base64_encode((struct slice){digest, sizeof digest}, (uint8_t *)out + 3);
-    out[3 + base64_encoded_size(sizeof digest)] = 0;
+    memcpy(out, VERSION, sizeof VERSION - 1);
+    uint8_t *text = (uint8_t *)out + sizeof VERSION - 1;
+    base64_encode((struct slice){digest, sizeof digest}, text);
+    text[base64_encoded_size(sizeof digest)] = 0;
+}
+
+uint32_t webhook_make_lines(struct webhook_lines *lines, const struct webhook_secret *secret,
+                            const char *id, int64_t unix_seconds, struct slice body,
+                            const char **headers) {
+    struct slice signed_id = slice_first(slice_of(id), WEBHOOK_ID_MAX);
+    char signature[WEBHOOK_SIGNATURE_MAX];
+    uint32_t count = 0;
+
+    snprintf(lines->id, sizeof lines->id, "webhook-id: %.*s", (int)signed_id.len, id);
+    headers[count++] = lines->id;
+    snprintf(lines->timestamp, sizeof lines->timestamp, "webhook-timestamp: %" PRId64,
+             unix_seconds);
+    headers[count++] = lines->timestamp;
+    if (secret->len) {
+        webhook_sign(secret, signed_id, unix_seconds, body, signature);
+        snprintf(lines->signature, sizeof lines->signature, "webhook-signature: %s", signature);
+        headers[count++] = lines->signature;
+    }
+    return count;
+}
+
+/* --- Who receives --- */
+
+/* Whether one of the signatures, with blanks between them, is `expected`. */
+static bool has_signature(struct slice signatures, struct slice expected) {
+    bool found = false;
+
+    while (signatures.len) {
+        const uint8_t *blank = memchr(signatures.ptr, ' ', signatures.len);
+        struct slice one =
+            slice_first(signatures, blank ? (size_t)(blank - signatures.ptr) : signatures.len);
+        found |= one.len == expected.len && CRYPTO_memcmp(one.ptr, expected.ptr, one.len) == 0;
+        signatures = slice_from(signatures, one.len + (blank != NULL));
+    }
+    return found;
+}
+
+enum error webhook_verify(const struct webhook_secret *secret, const struct webhook_claim *claim,
+                          int64_t now_s, struct slice body, struct failure *failure) {
+    char expected[WEBHOOK_SIGNATURE_MAX];
+    uint64_t time;
+
+    if (!claim->id.len || !claim->timestamp.len || !claim->signatures.len)
+        return failure_set(failure, ERROR_INPUT,
+                           "it is not signed: webhook-id, webhook-timestamp and webhook-signature "
+                           "are needed");
+    if (!slice_to_u64(claim->timestamp, INT64_MAX, &time))
+        return failure_set(failure, ERROR_INPUT,
+                           "its webhook-timestamp is no number of seconds since 1970");
+    webhook_sign(secret, claim->id, (int64_t)time, body, expected);
+    if (!has_signature(claim->signatures, slice_of(expected)))
+        return failure_set(failure, ERROR_INPUT, "its signature is not made with the secret");
+    int64_t late_s = now_s - (int64_t)time;
+    if (late_s < -WEBHOOK_TOLERANCE_S || late_s > WEBHOOK_TOLERANCE_S)
+        return failure_set(failure, ERROR_INPUT,
+                           "it was signed %" PRId64
+                           " seconds %s, by the clock here; %d are allowed",
+                           late_s < 0 ? -late_s : late_s, late_s < 0 ? "in the future" : "ago",
+                           WEBHOOK_TOLERANCE_S);
+    return ERROR_NONE;
 }

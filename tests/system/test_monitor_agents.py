@@ -24,10 +24,10 @@ import time
 from cryptography.hazmat.primitives import hashes, serialization
 
 from certwatch_support import wait_until
-from monitor_support import (TOKEN, Authority, Monitor, Server, TlsServer, certificate_of,
-                             fingerprint, once)
+from monitor_support import (TOKEN, Authority, HttpServer, Monitor, Server, TlsServer,
+                             certificate_of, fingerprint, once)
 from servers import free_port
-from support import check, finish, refusing_port
+from support import check, finish, loopback, refusing_port
 
 
 # --- Mail ---
@@ -108,35 +108,43 @@ def stream_line(stream, say):
     return stream.readline().strip()
 
 
+DIGEST = 64  # notices are the most of one
+
+
 def mail(folder):
+    """A digest that is as large as it may be does not wait for its time to come."""
     authority = Authority(folder)
     evil = "Café\r\nBcc: thief@example.org"
-    with TlsServer(authority.make("127.0.0.1", days=-3)) as old, \
+    holder, refused = refusing_port()
+    with holder, TlsServer(authority.make("127.0.0.1", days=-3)) as old, \
             TlsServer(authority.make("127.0.0.1", days=5)) as ending, \
             Mailbox({"gone@example.org": ["550 5.1.1 no such user"] * 9,
                      "slow@example.org": ["451 4.7.1 later"]},
                     certificate=authority.make("mail.test")) as box, \
             Monitor(folder / "mail", "--email", "ops@example.org", "--email", "slow@example.org",
                     "--email", "gone@example.org", "--email-from", "trawl@monitor.test", "--smtp",
-                    f"smtp://127.0.0.1:{box.port}", "--digest", "1s",
-                    "--ca-file", authority.file) as monitor:
+                    f"smtp://127.0.0.1:{box.port}", "--digest", "1h", "--failures", "1",
+                    "--timeout", "60", "--ca-file", authority.file) as monitor:
         monitor.add("127.0.0.1", old.port, label=evil)
-        monitor.add("127.0.0.1", ending.port)
+        monitor.add("127.0.0.1", ending.port, label=evil)
+        for i in range(DIGEST - 2):
+            monitor.add(loopback(i), refused, label=evil)
         monitor.scan()
         wait_until("a mail for each", lambda: box.of("ops@example.org") and
                    box.of("slow@example.org"))
         waiting = wait_until("what became of them", lambda: [
             n for n in monitor.get("/api/outbox")["outbox"] if n["state"] == "dead"])
         messages = box.of("ops@example.org")
-        check(len(messages) == 1, "a digest, and no second one:", len(messages))
+        check(len(messages) == 1, "one digest of all, and no second one:", len(messages))
         check(len(box.of("slow@example.org")) == 1, "later is once more, not twice")
         check(not box.of("gone@example.org"), "refused and taken")
         check(all("550 5.1.1" in n["last_error"] and "gone@example.org" in n["last_error"]
                   for n in waiting), waiting)
         message = messages[0]
         text = message.get_content()
-        titles = [alert["title"] for alert in monitor.alerts()]
-        check(len(titles) >= 2 and all(title in text for title in titles), titles, text)
+        titles = [alert["title"] for alert in monitor.alerts(limit=1000)]
+        check(len(titles) == DIGEST == len(waiting) and all(title in text for title in titles),
+              titles, text)
         check(message["From"] == "trawl@monitor.test" and "ops@example.org" in message["To"]
               and "slow@example.org" in message["To"], message.items())
         check(message["Bcc"] is None and message.defects == [], message.items(), message.defects)
@@ -181,6 +189,7 @@ def rows(monitor, statement):
 HISTORY = ("SELECT t.host, t.port, h.endpoint, h.at, h.status, h.outcome, hex(h.fingerprint),"
            " h.change FROM monitor_history h JOIN monitor_targets t ON t.key = h.target"
            " WHERE h.agent = '{}' ORDER BY t.port, h.endpoint, h.at, h.id")
+SITE = "token-of-the-site-agent"
 RESULTS = ("SELECT t.host, t.port, r.endpoint, r.last_check, r.outcome, r.error, r.status,"
            " hex(r.fingerprint), r.subject, r.issuer FROM monitor_results r"
            " JOIN monitor_targets t ON t.key = r.target WHERE r.agent = '{}'"
@@ -192,19 +201,29 @@ def agent_and_centre(folder):
     files = [authority.make("127.0.0.1", days=days) for days in (60, 61, 62)]
     holder, refused = refusing_port()
     port = free_port()
-    key = folder / "key"
-    key.write_text(TOKEN + "\n", encoding="ascii")
+    key, secret, config = folder / "key", folder / "secret", folder / "centre.json"
+    key.write_text(SITE + "\n", encoding="ascii")
+    secret.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", encoding="ascii")
+    config.write_text(json.dumps({"tokens": [
+        {"name": "site", "role": "operate", "token_file": str(key),
+         "report_secret_file": str(secret)}]}), encoding="ascii")
     with holder, TlsServer(files[0]) as server, TlsServer(files[0], address="127.0.0.2") as block, \
-            Monitor(folder / "centre", "--listen", f"127.0.0.1:{port}") as centre, \
+            Monitor(folder / "centre", "--listen", f"127.0.0.1:{port}", "--config",
+                    config) as centre, \
             Monitor(folder / "agent", f"127.0.0.1:{server.port}", f"127.0.0.1:{refused}",
+                    "--timeout", "60",
                     "--report-to", f"http://127.0.0.1:{port}", "--api-key-file", key,
-                    "--agent-name", "site-1", "--failures", "1",
+                    "--report-secret-file", secret, "--agent-name", "site-1", "--failures", "1",
                     "--ca-file", authority.file) as agent:
         agent.add("127.0.0.0/30", block.port)
         agent.scan()
         wait_until("all results at the centre", lambda: len(rows(centre, RESULTS.format("site-1")))
                    == len(rows(agent, RESULTS.format(""))) >= 3)
-        check(centre.get("/api/agents")["agents"][0]["name"] == "site-1", "who reports")
+        forged = centre.call("POST", "/api/sslscout/report", {"agent": "x", "certificates": []},
+                             token=SITE)
+        check(forged.status == 403 and "not signed" in forged.text, forged.status, forged.text)
+        check([agent["name"] for agent in centre.get("/api/agents")["agents"]] == ["site-1"],
+              "who reports")
         centre.end(signal.SIGKILL)
         for file in (files[1], files[2], files[0]):
             server.file = file
@@ -256,8 +275,7 @@ class Foreign:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = HttpServer(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
 
     def __enter__(self):
@@ -341,7 +359,6 @@ def scout(folder):
             answer = monitor.call("POST", "/api/sslscout/report", body, {"X-API-Key": key}, None)
             check(answer.status == status, answer.status, answer.text)
             return answer.json
-        check(report(agent="quick", scan_interval=1, certificates=[])["alerts_generated"] == 0)
         items = [scout_item(file, "10.0.0.7"), scout_item(file, "told.example", 8443, raw=False)]
         told = report(certificates=items)
         check(told["certificates_processed"] == 2 and told["alerts_generated"] == 2, told)
@@ -364,6 +381,7 @@ def scout(folder):
               alerts)
         monitor.post(f"/api/sslscout/alerts/{alerts[0]['id']}/acknowledge")
         check(len(monitor.get("/api/sslscout/alerts?unread=true")["alerts"]) == 1, "acknowledged")
+        check(report(agent="quick", scan_interval=1, certificates=[])["alerts_generated"] == 0)
         silent = wait_until("an agent that is silent", lambda: [
             alert for alert in monitor.alerts() if alert["event"] == "agent_silent"])[0]
         check("quick" in silent["title"] and silent["severity"] == "critical", silent)

@@ -211,27 +211,19 @@ static void make_body(struct agent *agent) {
 }
 
 static void post(struct agent *agent) {
-    int64_t now_s = clock_unix_ms() / 1000;
-    char event_id[LEDGER_AGENT_BYTES + 64], id[sizeof event_id + 16], time[64],
-        value[WEBHOOK_SIGNATURE_MAX], signature[WEBHOOK_SIGNATURE_MAX + 32];
-    const char *headers[6];
+    char event_id[LEDGER_AGENT_BYTES + 64];
+    struct webhook_lines lines;
+    const char *headers[WEBHOOK_LINES + 3];
     uint32_t used = 0;
     http_handle handle = 0;
 
     headers[used++] = "Content-Type: application/json";
     if (agent->key_header[0])
         headers[used++] = agent->key_header;
-    if (agent->secret.len) {
-        snprintf(event_id, sizeof event_id, "%s-%" PRId64 "-%" PRId64, agent->name, agent->first_id,
-                 agent->last_id);
-        snprintf(id, sizeof id, "webhook-id: %s", event_id);
-        snprintf(time, sizeof time, "webhook-timestamp: %" PRId64, now_s);
-        webhook_sign(&agent->secret, event_id, now_s, buffer_slice(&agent->body), value);
-        snprintf(signature, sizeof signature, "webhook-signature: %s", value);
-        headers[used++] = id;
-        headers[used++] = time;
-        headers[used++] = signature;
-    }
+    snprintf(event_id, sizeof event_id, "%s-%" PRId64 "-%" PRId64, agent->name, agent->first_id,
+             agent->last_id);
+    used += webhook_make_lines(&lines, &agent->secret, event_id, clock_unix_ms() / 1000,
+                               buffer_slice(&agent->body), headers + used);
     headers[used] = NULL;
     const struct http_request request = {.method = HTTP_POST,
                                          .url = agent->url,

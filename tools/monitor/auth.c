@@ -37,6 +37,7 @@ void auth_free(struct auth *auth) {
     if (!auth)
         return;
     pthread_mutex_destroy(&auth->lock);
+    OPENSSL_cleanse(auth->tokens, sizeof auth->tokens);
     free(auth);
 }
 
@@ -200,6 +201,29 @@ enum role auth_role(struct auth *auth, struct slice token, char name[AUTH_NAME_B
     }
     pthread_mutex_unlock(&auth->lock);
     return role;
+}
+
+enum error auth_check_report(struct auth *auth, const struct request *request, int64_t now_s,
+                             struct failure *failure) {
+    const struct webhook_claim claim = {
+        .id = request->headers[HEADER_WEBHOOK_ID],
+        .timestamp = request->headers[HEADER_WEBHOOK_TIMESTAMP],
+        .signatures = request->headers[HEADER_WEBHOOK_SIGNATURE],
+    };
+    enum error error = ERROR_NONE;
+    bool is_signed = false;
+
+    pthread_mutex_lock(&auth->lock);
+    for (uint32_t i = 0; i < auth->count && !is_signed; i++) {
+        const struct auth_token *token = &auth->tokens[i];
+        if (!token->report_secret.len || !slice_equal(slice_of(token->name), request->caller))
+            continue;
+        error = webhook_verify(&token->report_secret, &claim, now_s, buffer_slice(&request->body),
+                               failure);
+        is_signed = error == ERROR_NONE;
+    }
+    pthread_mutex_unlock(&auth->lock);
+    return error;
 }
 
 /* What the cookie holds is base64, which a cookie's value may be. */

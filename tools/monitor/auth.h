@@ -1,11 +1,13 @@
 /* Who may do what: tokens, each with a name and a role. Only their SHA-256 is kept; a token is
- * compared with all of them, in a time that does not depend on which it is like.
+ * compared with all of them, in a time that does not depend on which it is like. An agent's token
+ * may want its reports signed, too.
  *
  * Filled before the server starts, or again from another thread (auth_replace); checked by any. */
 #ifndef TOOLS_MONITOR_AUTH_H
 #define TOOLS_MONITOR_AUTH_H
 
 #include "engine/base/error.h"
+#include "sinks/webhook_secret.h"
 #include "tools/monitor/request.h"
 
 enum {
@@ -19,6 +21,8 @@ struct auth_token {
     char name[AUTH_NAME_BYTES]; /* of who has it: in the audit log, beside what was acknowledged */
     enum role role;
     uint8_t sha256[32];
+    struct webhook_secret
+        report_secret; /* its reports have to be signed by it; none: they need not */
 };
 
 struct auth;
@@ -59,6 +63,11 @@ bool auth_check(struct auth *auth, struct request *request, char name[AUTH_NAME_
 
 /* The role of a token by itself; ROLE_NONE when it is not ours. */
 enum role auth_role(struct auth *auth, struct slice token, char name[AUTH_NAME_BYTES]);
+
+/* Whether a report of the request's caller is signed as its token asks. Of several tokens with its
+ * name, any secret will do: so a secret is exchanged. ERROR_INPUT says what is wrong. */
+enum error auth_check_report(struct auth *auth, const struct request *request, int64_t now_s,
+                             struct failure *failure) __attribute__((warn_unused_result));
 
 /* The header line that gives a browser the cookie, or takes it away with an empty token. */
 void auth_add_cookie(struct slice token, bool is_tls, struct buffer *out);

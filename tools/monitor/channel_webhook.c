@@ -123,23 +123,16 @@ static void begin(struct webhook *webhook, const struct channel_message *message
     const struct channel_config *config = webhook->config;
     int64_t now_s = clock_unix_ms() / 1000;
     uint32_t timeout_ms = config->timeout_ms ? config->timeout_ms : TIMEOUT_MS, count = 0;
-    char event_id[80], id[128], time[64], value[WEBHOOK_SIGNATURE_MAX],
-        signature[WEBHOOK_SIGNATURE_MAX + 32];
-    const char *headers[HEADERS_MAX + 5];
+    char event_id[80];
+    struct webhook_lines lines;
+    const char *headers[HEADERS_MAX + WEBHOOK_LINES + 2];
 
     snprintf(event_id, sizeof event_id, "%.*s",
              (int)(message->event_id.len < sizeof event_id ? message->event_id.len : 0),
              (const char *)message->event_id.ptr);
-    snprintf(id, sizeof id, "webhook-id: %s", event_id);
-    snprintf(time, sizeof time, "webhook-timestamp: %" PRId64, now_s);
     headers[count++] = "Content-Type: application/json";
-    headers[count++] = id;
-    headers[count++] = time;
-    if (webhook->secret.len) {
-        webhook_sign(&webhook->secret, event_id, now_s, message->body, value);
-        snprintf(signature, sizeof signature, "webhook-signature: %s", value);
-        headers[count++] = signature;
-    }
+    count += webhook_make_lines(&lines, &webhook->secret, event_id, now_s, message->body,
+                                headers + count);
     for (uint32_t i = 0; config->headers && config->headers[i]; i++)
         headers[count++] = config->headers[i];
     headers[count] = NULL;

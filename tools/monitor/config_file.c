@@ -187,20 +187,38 @@ static enum role role_of(const char *name) {
     return ROLE_NONE;
 }
 
+/* The member that no token has, or that is no text; NULL when all is well. */
+static yyjson_val *stray_member(yyjson_val *token) {
+    static const char *const known[] = {"name", "role", "token_file", "sha256",
+                                        "report_secret_file"};
+    size_t index, count;
+    yyjson_val *name, *value;
+
+    yyjson_obj_foreach(token, index, count, name, value) {
+        size_t i = 0;
+        while (i < sizeof known / sizeof *known && !yyjson_equals_str(name, known[i]))
+            i++;
+        if (i == sizeof known / sizeof *known || !yyjson_is_str(value))
+            return name;
+    }
+    return NULL;
+}
+
 static enum error add_token(struct config *config, yyjson_val *name, yyjson_val *value) {
     struct monitor_settings *settings = config->settings;
+    yyjson_val *stray = stray_member(value), *hash = yyjson_obj_get(value, "sha256");
     const char *who = yyjson_get_str(yyjson_obj_get(value, "name")),
-               *file = yyjson_get_str(yyjson_obj_get(value, "token_file"));
-    yyjson_val *hash = yyjson_obj_get(value, "sha256");
+               *file = yyjson_get_str(yyjson_obj_get(value, "token_file")),
+               *secret = yyjson_get_str(yyjson_obj_get(value, "report_secret_file"));
     enum role role = role_of(yyjson_get_str(yyjson_obj_get(value, "role")));
     struct failure why = {0};
     enum error error;
 
-    if (!who || !role || !file == !yyjson_is_str(hash))
+    if (stray || !who || !role || !file == !hash)
         return refuse(
-            config, first_name(value, name),
+            config, stray ? stray : first_name(value, name),
             "a token is {\"name\": ..., \"role\": \"read\", \"operate\" or \"admin\", and "
-            "\"token_file\" or \"sha256\"}");
+            "\"token_file\" or \"sha256\"}, perhaps with \"report_secret_file\"");
     if (settings->token_count == AUTH_TOKENS_MAX)
         return refuse(config, name, "too many tokens");
     struct auth_token *token = &settings->tokens[settings->token_count];
@@ -210,6 +228,8 @@ static enum error add_token(struct config *config, yyjson_val *name, yyjson_val 
         error = auth_token_from_sha256(
             token, who, role,
             (struct slice){(const uint8_t *)yyjson_get_str(hash), yyjson_get_len(hash)}, &why);
+    if (!error && secret)
+        error = webhook_secret_read(&token->report_secret, secret, NULL, &why);
     if (error)
         return refuse(config, first_name(value, name), why.text);
     settings->token_count++;
@@ -351,7 +371,10 @@ static const char sample_head[] =
     "  // Who may use dashboard and API, beside who holds the first token: read, operate or "
     "admin.\n"
     "  // \"tokens\": [{\"name\": \"grafana\", \"role\": \"read\", \"token_file\": "
-    "\"/etc/trawl/grafana\"}],\n";
+    "\"/etc/trawl/grafana\"},\n"
+    "  //   {\"name\": \"branch\", \"role\": \"operate\", \"token_file\": "
+    "\"/etc/trawl/branch\",\n"
+    "  //    \"report_secret_file\": \"/etc/trawl/branch.key\"}], // its reports must be signed\n";
 
 static bool is_in_head(const char *member) {
     char quoted[80];

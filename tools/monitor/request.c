@@ -25,6 +25,9 @@ static const char *const HEADERS[HEADER_COUNT] = {
     [HEADER_WEBSOCKET_KEY] = "Sec-WebSocket-Key",
     [HEADER_WEBSOCKET_VERSION] = "Sec-WebSocket-Version",
     [HEADER_IF_NONE_MATCH] = "If-None-Match",
+    [HEADER_WEBHOOK_ID] = "webhook-id",
+    [HEADER_WEBHOOK_TIMESTAMP] = "webhook-timestamp",
+    [HEADER_WEBHOOK_SIGNATURE] = "webhook-signature",
 };
 
 static const struct slice NOTHING = {NULL, 0};

@@ -109,6 +109,10 @@ static void take_report(struct call *call) {
     struct buffer *out = &call->answer->body;
     struct failure failure;
 
+    if (auth_check_report(call->api->auth, call->request, call->now_ms / 1000, &failure)) {
+        answer_error(call->answer, MHD_HTTP_FORBIDDEN, "the report is not taken: %s", failure.text);
+        return;
+    }
     if (!call_json(call))
         return;
     name_agent(&taking);

@@ -91,7 +91,7 @@ static void test_departed(void **state) {
     usleep(100 * 1000);
     assert_int_equal(count("SELECT count(*) FROM monitor_results"), 2);
     OK(monitor_ledger_call(ledger, age, &minutes, NULL));
-    for (int i = 0; i < 10000 && count("SELECT count(*) FROM monitor_results") == 2; i++)
+    for (int i = 0; i < HANG_MS && count("SELECT count(*) FROM monitor_results") == 2; i++)
         usleep(1000);
     assert_int_equal(count("SELECT count(*) FROM monitor_results"), 1);
     assert_int_equal(count("SELECT count(*) FROM monitor_records"), 1);

@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,10 +22,11 @@
 
 #define OK(call) assert_int_equal(call, ERROR_NONE)
 
-enum { HANG_MS = 120 * 1000, ANSWER_MAX = 256 * 1024, TOKENS = 3 };
+enum { HANG_MS = 120 * 1000, ANSWER_MAX = 256 * 1024, TOKENS = 4, CLIENT_MS = 300, TRIES = 20 };
 
 static const char ADMIN[] = "admin-token-of-this-test";
 static const char OPERATOR[] = "operate-token-of-this-test";
+static const char BRANCH[] = "agents-token-of-this-test"; /* its reports have to be signed */
 static const char READER[] = "read-token-of-this-test";
 
 struct fixture {
@@ -92,6 +94,8 @@ static void make_tokens(struct auth *auth) {
     OK(auth_token_from_text(&tokens[0], "root", ROLE_ADMIN, slice_of(ADMIN), &failure));
     OK(auth_token_from_text(&tokens[1], "olga", ROLE_OPERATE, slice_of(OPERATOR), &failure));
     OK(auth_token_from_text(&tokens[2], "rita", ROLE_READ, slice_of(READER), &failure));
+    OK(auth_token_from_text(&tokens[3], "branch", ROLE_OPERATE, slice_of(BRANCH), &failure));
+    tokens[3].report_secret = (struct webhook_secret){.bytes = "key", .len = 3};
     auth_replace(auth, tokens, TOKENS);
 }
 
@@ -470,7 +474,7 @@ static void test_rates(void **unused) {
     (void)unused;
     struct fixture fixture;
 
-    start(&fixture, &(struct server_config){.requests_per_minute = 120});
+    start(&fixture, &(struct server_config){.requests_per_minute = 12});
     unsigned status = 200;
     for (int i = 0; i < 1000 && status == 200; i++)
         status = call_as(&fixture, READER, "GET", "/api/session", NULL);
@@ -578,24 +582,76 @@ static void test_websocket(void **unused) {
     stop(&fixture);
 }
 
+/* A report of `token`'s holder, signed with `key` at `time`. */
+static unsigned report_signed(struct fixture *fixture, const char *token, const char *key,
+                              int64_t time) {
+    static const char body[] = "{\"agent\":\"b\",\"certificates\":[]}";
+    struct webhook_secret secret = {.len = strlen(key)};
+    char signature[WEBHOOK_SIGNATURE_MAX], headers[400];
+
+    memcpy(secret.bytes, key, secret.len);
+    webhook_sign(&secret, slice_of("b-1-2"), time, slice_of(body), signature);
+    snprintf(headers, sizeof headers,
+             "X-API-Key: %s\r\nWebhook-Id: b-1-2\r\nwebhook-timestamp: %" PRId64
+             "\r\nwebhook-signature: v1,no %s\r\n",
+             token, time, signature);
+    return call_with(fixture, "POST", "/api/sslscout/report", headers, body);
+}
+
+static void test_signed_reports(void **unused) {
+    (void)unused;
+    struct fixture fixture;
+    const char *unsigned_body = "{\"agent\":\"b\",\"certificates\":[]}",
+               *path = "/api/sslscout/report";
+    int64_t now_s = clock_unix_ms() / 1000;
+
+    start(&fixture, &usual);
+    assert_call(&fixture, BRANCH, "POST", path, unsigned_body, 403, "not signed");
+    assert_int_equal(report_signed(&fixture, BRANCH, "kez", now_s), 403);
+    assert_non_null(strstr(fixture.body, "not made with the secret"));
+    assert_int_equal(report_signed(&fixture, BRANCH, "key", now_s - 3600), 403);
+    assert_non_null(strstr(fixture.body, "seconds ago"));
+    assert_call(&fixture, ADMIN, "GET", "/api/agents", NULL, 200, "\"agents\":[]");
+    assert_int_equal(report_signed(&fixture, BRANCH, "key", now_s), 200);
+    assert_call(&fixture, ADMIN, "GET", "/api/agents", NULL, 200, "\"name\":\"b\"");
+    assert_call(&fixture, OPERATOR, "POST", path, unsigned_body, 200, "certificates_processed");
+    assert_int_equal(report_signed(&fixture, OPERATOR, "any", 0), 200);
+    stop(&fixture);
+}
+
+/* Asks again where this machine stood still for so long that it was sent away itself. */
+static void assert_served(struct fixture *fixture) {
+    uint64_t begun_ns;
+    unsigned status;
+    int tries = 0;
+
+    do {
+        begun_ns = clock_monotonic_ns();
+        status = call_as(fixture, READER, "GET", "/api/session", NULL);
+    } while (status != 200 && ++tries < TRIES &&
+             clock_monotonic_ns() - begun_ns >= CLIENT_MS * UINT64_C(1000000));
+    if (status != 200 || !strstr(fixture->answer, "rita"))
+        fail_msg("status %u: %s", status, fixture->answer);
+}
+
 /* Clients that say nothing, or half of it, keep nobody else out and go after their time. */
 static void test_slow_clients(void **unused) {
     (void)unused;
     struct fixture fixture;
     int fds[12];
 
-    start(&fixture, &(struct server_config){.connections_max = 16, .client_ms = 300});
+    start(&fixture, &(struct server_config){.connections_max = 16, .client_ms = CLIENT_MS});
     for (int i = 0; i < 12; i++) {
         fds[i] = connect_to(server_port(fixture.server));
         (void)!send(fds[i], "GET / HTTP/1.1\r\nHo", 18, MSG_NOSIGNAL);
     }
-    assert_call(&fixture, READER, "GET", "/api/session", NULL, 200, "rita");
+    assert_served(&fixture);
     for (int i = 0; i < 12; i++) {
         char byte;
         (void)hear_some(fds[i], &byte, 1); /* it is told, or closed */
         close(fds[i]);
     }
-    assert_call(&fixture, READER, "GET", "/api/session", NULL, 200, "rita");
+    assert_served(&fixture);
     stop(&fixture);
 }
 
@@ -606,6 +662,7 @@ int main(void) {
         cmocka_unit_test(test_pages_of_targets), cmocka_unit_test(test_empty_store),
         cmocka_unit_test(test_bodies),           cmocka_unit_test(test_rates),
         cmocka_unit_test(test_websocket),        cmocka_unit_test(test_slow_clients),
+        cmocka_unit_test(test_signed_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,12 @@ static void test_mistakes(void **state) {
     assert_wrong("{\"targets\": [{\"host\": \"169.254.169.254\"}]}", "1:15", "169.254.169.254");
     assert_wrong("{\"tokens\": [{\"name\": \"x\", \"role\": \"king\", \"sha256\": \"00\"}]}",
                  "1:14", "role");
+    assert_wrong("{\"tokens\": [{\"name\": \"x\", \"role\": \"read\", \"token_file\": \"t\",\n"
+                 "\"report_secret\": \"s\"}]}",
+                 "2:1", "report_secret_file");
+    assert_wrong("{\"tokens\": [{\"name\": \"x\", \"role\": \"read\", \"token_file\": \"t\",\n"
+                 "\"report_secret_file\": 1}]}",
+                 "2:1", "report_secret_file");
     assert_wrong("{\"once\": true}", "1:2", "once");
     assert_wrong("[]", "1:1", "object");
     assert_wrong("", "1:1", "");

@@ -24,6 +24,7 @@ static struct {
     struct seen seen[SEEN_MAX];
     unsigned count, most, now;
     unsigned failures; /* so many requests are answered badly first */
+    unsigned together; /* none is answered before so many came at once */
     const char *bad;
 } server_state = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
@@ -33,6 +34,7 @@ static void forget(void) {
     for (unsigned i = 0; i < server_state.count; i++)
         free(server_state.seen[i].body);
     server_state.count = server_state.most = server_state.now = server_state.failures = 0;
+    server_state.together = 0;
     server_state.bad = NULL;
 }
 
@@ -72,9 +74,11 @@ static bool answer(struct test_connection *connection, const char *path) {
     } else if (strstr(connection->request, "unwanted")) {
         text = "HTTP/1.1 400 Bad\r\nContent-Length: 15\r\n\r\nno such\nfield x";
     }
-    pthread_mutex_unlock(&server_state.mutex);
-    usleep(1000);
-    pthread_mutex_lock(&server_state.mutex);
+    do {
+        pthread_mutex_unlock(&server_state.mutex);
+        usleep(1000);
+        pthread_mutex_lock(&server_state.mutex);
+    } while (server_state.most < server_state.together);
     server_state.now--;
     pthread_mutex_unlock(&server_state.mutex);
     return text[0] && test_say(connection, text);
@@ -400,22 +404,23 @@ static void in_order(void **state) {
 
 static void several_at_once(void **state) {
     (void)state;
-    enum { COUNT = 200 };
+    enum { COUNT = 200, FAILURES = 10 }; /* which may all be of one message */
     struct bench bench = {0};
     struct sink_delivery deliveries[COUNT];
     char lines[COUNT][32];
     bool got[COUNT] = {0};
-    bench_open(&bench, "concurrency=8");
-    server_state.failures = 20;
+    bench_open(&bench, "concurrency=8,retries=10");
+    server_state.failures = FAILURES;
+    server_state.together = 2;
     server_state.bad = "HTTP/1.1 502 Oh\r\nContent-Length: 0\r\n\r\n";
     for (int i = 0; i < COUNT; i++) {
         snprintf(lines[i], sizeof lines[i], "%d\n", i);
         deliveries[i] = delivery_of(lines[i], 1);
     }
     deliver(&bench, deliveries, COUNT);
-    assert_int_equal(server_state.count, COUNT + 20);
-    assert_true(server_state.most > 1 && server_state.most <= 8);
-    for (unsigned i = 20; i < server_state.count; i++)
+    assert_int_equal(server_state.count, COUNT + FAILURES);
+    assert_in_range(server_state.most, 2, 8);
+    for (unsigned i = FAILURES; i < server_state.count; i++)
         got[atoi(server_state.seen[i].body)] = true;
     for (int i = 0; i < COUNT; i++)
         assert_true(got[i] && deliveries[i].written == 1);
@@ -455,12 +460,55 @@ static void signature_of_the_standard(void **state) {
     char signature[WEBHOOK_SIGNATURE_MAX];
     setenv("TRAWL_TEST_SECRET", " whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 1);
     assert_int_equal(webhook_secret_read(&secret, NULL, "TRAWL_TEST_SECRET", NULL), 0);
-    webhook_sign(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330,
+    webhook_sign(&secret, slice_of("msg_p5jXN8AQM9LWM0D4loKWxJek"), 1614265330,
                  slice_of("{\"test\": 2432232314}"), signature);
     assert_string_equal(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     webhook_secret_forget(&secret);
     assert_int_equal(secret.len, 0);
     assert_int_equal(secret.bytes[0], 0);
+}
+
+/* The same example, as it is received. */
+static void verified(void **state) {
+    (void)state;
+    static const struct {
+        const char *id, *timestamp, *signatures, *body, *words; /* NULL: it holds */
+        int64_t now_s;
+    } cases[] = {
+#define ID        "msg_p5jXN8AQM9LWM0D4loKWxJek"
+#define TIME      "1614265330"
+#define SIGNATURE "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+#define BODY      "{\"test\": 2432232314}"
+        {ID, TIME, SIGNATURE, BODY, NULL, 1614265330},
+        {ID, TIME, SIGNATURE, BODY, NULL, 1614265330 + 300},
+        {ID, TIME, SIGNATURE, BODY, NULL, 1614265330 - 300},
+        {ID, TIME, "v1,AAAA v1a,x  " SIGNATURE " v1,", BODY, NULL, 1614265330},
+        {ID, TIME, SIGNATURE, BODY, "301 seconds ago", 1614265330 + 301},
+        {ID, TIME, SIGNATURE, BODY, "301 seconds in the future", 1614265330 - 301},
+        {ID, TIME, SIGNATURE, BODY " ", "not made with the secret", 1614265330},
+        {ID "x", TIME, SIGNATURE, BODY, "not made with the secret", 1614265330},
+        {ID, "1614265331", SIGNATURE, BODY, "not made with the secret", 1614265330},
+        {ID, TIME, SIGNATURE "=", BODY, "not made with the secret", 1614265330},
+        {ID, TIME, " ", BODY, "not made with the secret", 1614265330},
+        {ID, "-1", SIGNATURE, BODY, "no number", 1614265330},
+        {ID, "9223372036854775808", SIGNATURE, BODY, "no number", 1614265330},
+        {"", TIME, SIGNATURE, BODY, "not signed", 1614265330},
+        {ID, "", SIGNATURE, BODY, "not signed", 1614265330},
+        {ID, TIME, "", BODY, "not signed", 1614265330},
+    };
+    struct webhook_secret secret = {.len = 0};
+    setenv("TRAWL_TEST_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 1);
+    assert_int_equal(webhook_secret_read(&secret, NULL, "TRAWL_TEST_SECRET", NULL), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct failure failure = {.text = ""};
+        const struct webhook_claim claim = {slice_of(cases[i].id), slice_of(cases[i].timestamp),
+                                            slice_of(cases[i].signatures)};
+        enum error error =
+            webhook_verify(&secret, &claim, cases[i].now_s, slice_of(cases[i].body), &failure);
+        assert_int_equal(error, cases[i].words ? ERROR_INPUT : ERROR_NONE);
+        if (cases[i].words && !strstr(failure.text, cases[i].words))
+            fail_msg("case %zu: %s", i, failure.text);
+    }
 }
 
 static void write_file(const char *path, const char *text) {
@@ -509,7 +557,7 @@ static void signed_messages(void **state) {
     bench_open(&bench, "secret-env=TRAWL_TEST_SECRET");
     struct sink_delivery delivery = delivery_of("{\"a\":1,\"id\":\"i-1\"}\n", 1);
     deliver(&bench, &delivery, 1);
-    webhook_sign(&secret, "i-1", atoll(server_state.seen[0].timestamp),
+    webhook_sign(&secret, slice_of("i-1"), atoll(server_state.seen[0].timestamp),
                  slice_of(server_state.seen[0].body), signature);
     assert_string_equal(server_state.seen[0].signature, signature);
     bench_close(&bench);
@@ -631,6 +679,7 @@ int main(void) {
         cmocka_unit_test(several_at_once),
         cmocka_unit_test(dropped_under_way),
         cmocka_unit_test(signature_of_the_standard),
+        cmocka_unit_test(verified),
         cmocka_unit_test(secrets),
         cmocka_unit_test(signed_messages),
         cmocka_unit_test(wrong_specs),
