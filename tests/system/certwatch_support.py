@@ -216,12 +216,13 @@ def message_of(issuance, update="X509LogEntry", with_der=True):
 # --- A certstream server ---
 
 class FeedServer:
-    """One WebSocket that tells what `send` is given. `down` and `up` are its outages."""
+    """One WebSocket that tells what `send` is given. `down` and `up` are its outages. `accepted` is
+    who has come, `connection` the same once it can be told something."""
 
     def __init__(self):
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}/full-stream"
-        self.listener = self.connection = self.thread = None
+        self.listener = self.accepted = self.connection = self.thread = None
         self.lock = threading.Lock()
         self.is_up = False
 
@@ -239,10 +240,10 @@ class FeedServer:
         self.thread.start()
 
     def down(self):
-        self.is_up = False
-        self._close(self.listener)
         with self.lock:
-            self._close(self.connection)
+            self.is_up = False
+            self._close(self.listener)
+            self._close(self.accepted)
         self.thread.join()
 
     @staticmethod
@@ -258,11 +259,20 @@ class FeedServer:
         while self.is_up:
             try:
                 connection, _ = self.listener.accept()
-                self._talk(connection)
+                if self._keep(connection):
+                    self._talk(connection)
             except OSError:
                 pass
             with self.lock:
                 self.connection = None
+
+    def _keep(self, connection):
+        """Who comes when it is over is sent away."""
+        with self.lock:
+            self.accepted = connection
+            if not self.is_up:
+                self._close(connection)
+            return self.is_up
 
     def _talk(self, connection):
         file = connection.makefile("rb")
@@ -294,7 +304,8 @@ class FeedServer:
             return True
 
     def send(self, *arguments, **options):
-        """An issuance, or a message as it is; waits for somebody who listens."""
+        """An issuance, or a message as it is; waits for somebody who listens. Who is not connected,
+        as far as it knows itself, may not get it."""
         message = arguments[0] if isinstance(arguments[0], dict) else \
             message_of(*arguments, **options)
         text = json.dumps(message).encode()
@@ -304,7 +315,7 @@ class FeedServer:
 # --- A receiver of webhooks ---
 
 class Receiver:
-    """`events` are what came and was answered with 200; `status` is what is answered."""
+    """`events` are what came and is answered with 200; `status` is what is answered."""
 
     def __init__(self):
         self.events, self.refused, self.status = [], 0, 200
@@ -326,8 +337,11 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
         self.thread = threading.Thread(target=self.server.serve_forever)
 

@@ -23,6 +23,7 @@ from support import check
 ENDPOINTS = 60
 GOLDEN = pathlib.Path("tests/golden/check")
 LOOKUP = "prtg.standardlookups.sslcertificatesensor."
+PATIENT = [*map(str, support.FOREVER), "--starttls-timeout", "3600"]
 LDAP_RESPONSE = bytes.fromhex("300c02010178070a010004000400")
 
 # --- Certificates, by openssl ---
@@ -101,7 +102,8 @@ class Server:
     def __init__(self, certificates=None, name=None, protocol="tls", address="127.0.0.1"):
         self.listener = socket.create_server((address, 0))
         self.port = self.listener.getsockname()[1]
-        self.protocol, self.context, self.held = protocol, None, []
+        self.protocol, self.context = protocol, None
+        self.held, self.holds = [], threading.Event()
         if certificates:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(certificates.path(name + ".pem"),
@@ -125,6 +127,7 @@ class Server:
                 return
             if not self.context:
                 self.held.append(connection)
+                self.holds.set()
                 continue
             try:
                 if self.protocol == "tls" or greet(connection, self.protocol):
@@ -273,9 +276,8 @@ def check_farm(farm):
     for kind, verdict in verdicts.items():
         endpoint = [e for e in farm.endpoints if e["kind"] == kind][0]
         target = f"{endpoint['name']}@{endpoint['address']}:{endpoint['port']}"
-        options = [target, "--ca-file", farm.root]
-        if kind == "silent":
-            options += ["--timeout", "2"]
+        options = [target, "--ca-file", farm.root,
+                   *(["--timeout", "2"] if kind == "silent" else PATIENT)]
         _, elements = nagios(*options, status=verdict)
         records = as_json(*options, status=[0, 4, 5][verdict])
         check(len(records) == 1 and records[0]["outcome"] == endpoint["expected_outcome"], kind,
@@ -331,7 +333,7 @@ def check_dates(farm):
 
 def check_old_defects(certificates):
     """What the sensors of old could not do."""
-    root = ["--ca-trust", certificates.path("root.pem")]
+    root = ["--ca-trust", certificates.path("root.pem"), *PATIENT]
     certificates.make("nocn", "/O=Nobody", "DNS:nocn.test", key="rsa")
     certificates.make("wild", "/CN=other.test", "DNS:*.wild.test")
     certificates.make("ip", "/CN=other.test", "IP:127.0.0.1")
@@ -372,7 +374,7 @@ def check_old_defects(certificates):
 def check_starttls(certificates):
     """Replies in pieces, of each protocol that the sensors had; each way to call them."""
     certificates.make("mail", "/CN=mail.test", "DNS:mail.test")
-    root = ["--ca-file", certificates.path("root.pem")]
+    root = ["--ca-file", certificates.path("root.pem"), *PATIENT]
     for protocol in ("smtp", "lmtp", "ldap"):
         with Server(certificates, "mail", protocol) as server:
             argument = json.dumps({"host": "127.0.0.1", "params": (
@@ -424,10 +426,9 @@ def check_wrong_usage():
 def check_signals():
     for form, status in (("human", 130), ("nagios", 3), ("prtg-v2", 0)):
         with Server() as silent:
-            process = support.start("check", f"127.0.0.1:{silent.port}", "--as", form,
+            process = support.start("check", f"127.0.0.1:{silent.port}", "--as", form, *PATIENT,
                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-            while not silent.held:
-                pass
+            check(silent.holds.wait(support.HANG_SECONDS), form, "it does not connect")
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=support.HANG_SECONDS)
             check(process.returncode == status, form, process.returncode, out)

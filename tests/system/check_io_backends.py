@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from support import HANG_SECONDS, Farm, check, finish, lines_of
+from support import FOREVER, HANG_SECONDS, Farm, check, finish, lines_of
 
 ENDPOINTS = 60
 UNTOLD = {"silent", "dripping"}  # end by a timeout: slow, and nothing here depends on them
@@ -28,7 +28,8 @@ class BackendFarm(Farm):
     def scan(self, *options, before=()):
         """Returns the run and what its records say of each host."""
         done = run(*before, os.environ["TRAWL"], "scan", "-", "--ca-file", self.root,
-                   "--format", "json", *options, text=lines_of(self.endpoints))
+                   *map(str, FOREVER), "--format", "json", *options,
+                   text=lines_of(self.endpoints))
         records = [json.loads(line) for line in done.stdout.splitlines()]
         return done, {r["host"]: (r["outcome"], r["status"],
                                   r.get("certificate", {}).get("fingerprint_sha256"))

@@ -20,13 +20,13 @@ import tempfile
 
 import support
 from servers import Certificates, Servers, find, free_port
-from support import check
+from support import FOREVER, check
 
 NAME = "local.test"
 
 
 def scan(*arguments, text=None, status=0):
-    done = support.run("scan", *arguments, "-q", input=text)
+    done = support.run("scan", *FOREVER, *arguments, "-q", input=text)
     check(done.returncode == status, arguments, "exit status", done.returncode, done.stderr)
     return done
 

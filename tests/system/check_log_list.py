@@ -20,6 +20,7 @@ from support import HANG_SECONDS, SKIPPED, check, finish, run
 NOW_MS = int(time.time() * 1000)
 EMBEDDED_OID = bytes.fromhex("060a2b06010401d679020402")
 OCSP_OID = bytes.fromhex("060a2b06010401d679020405")
+PATIENCE = ["--connect-timeout", "60s", "--handshake-timeout", "60s", "--timeout", "200s"]
 
 
 # --- DER, as far as it is needed ---
@@ -227,7 +228,7 @@ EXPECTED = {
 def scan(world, *options):
     lines = "".join(f"{name}@127.0.0.1:{port}\n" for name, port in world.ports.items())
     result = run("scan", "-", "--ca-file", world.certificates.file("root.pem"), "--format", "json",
-                 *options, input=lines)
+                 *PATIENCE, *options, input=lines)
     check(result.returncode == 0, options, result.returncode, result.stderr)
     return {record["host"]: record for record in map(json.loads, result.stdout.splitlines())}
 
@@ -286,7 +287,7 @@ def check_openssl(world):
 
 def check_check(world):
     every = world.certificates.file("every.json")
-    common = ["--ca-file", world.certificates.file("root.pem"), "--log-list", every]
+    common = ["--ca-file", world.certificates.file("root.pem"), "--log-list", every, *PATIENCE]
     for name, status in (("embedded.test", 0), ("broken.test", 4)):
         target = f"{name}@127.0.0.1:{world.ports[name]}"
         result = run("check", target, *common)
@@ -318,7 +319,7 @@ def check_signature(world):
             (["--log-list-signature", certificates.file("missing")], 1, "missing"),
             (["--log-list-key", key], 2, "--log-list-signature")):
         result = run("scan", target, "--no-verify", "-q", "-o", "null", "--log-list", every,
-                     *options)
+                     *PATIENCE, *options)
         check(result.returncode == status and words in result.stderr, options, result.returncode,
               result.stderr)
     broken = pathlib.Path(certificates.file("broken.json"))

@@ -4,14 +4,12 @@ certificate must be the one that the server was given, by `openssl x509`.
     python3 check_real_servers.py [FOLDER]     $TRAWL is the program; FOLDER is not used
 """
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-from servers import HANG_SECONDS, Certificates, Servers, find, free_port, start_nginx
-from support import SKIPPED, check, finish
+from servers import Certificates, Servers, find, free_port, start_nginx
+from support import FOREVER, SKIPPED, check, finish, run
 
 
 class Case:
@@ -98,11 +96,10 @@ def start_stunnel(servers, certificates, behind):
 
 def scan(plan, cases, root):
     lines = "".join(f"{case.name}@127.0.0.1:{case.port}\n" for case in cases)
-    run = subprocess.run([os.environ["TRAWL"], "scan", "-", "--plan", plan, "--ca-file", root,
-                          "--format", "json"], input=lines, capture_output=True, text=True,
-                         timeout=HANG_SECONDS, check=False)
-    check(run.returncode == 0, plan, "exit status", run.returncode, run.stderr)
-    records = [json.loads(line) for line in run.stdout.splitlines()]
+    done = run("scan", "-", "--plan", plan, "--ca-file", root, "--format", "json", *FOREVER,
+               input=lines)
+    check(done.returncode == 0, plan, "exit status", done.returncode, done.stderr)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
     check(len(records) == len(cases), plan, len(records), "records for", len(cases), "targets")
     return {record["host"]: record for record in records}
 

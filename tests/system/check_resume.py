@@ -23,6 +23,8 @@ from support import (HANG_SECONDS, Server, check, finish, loopback, msgpack_obje
 
 KILLS = 12
 EARLY_KILLS = 5  # while a run is still being set up
+KILLED_BY = {signal.ITIMER_REAL: signal.SIGALRM, signal.ITIMER_PROF: signal.SIGPROF}
+FIRST_BUDGET = 0.05  # seconds of processors
 CONCURRENCY = 1024
 RING = 2048      # targets between the sources and the workers
 BATCH_BYTES = 65536
@@ -99,14 +101,15 @@ class Sweep:
         for output in self.outputs:
             self.arguments += ["-o", output]
         self.kills = 0
+        self.budget = FIRST_BUDGET
 
-    def begin(self):
+    def begin(self, **options):
         if not self.feed:
             return start("scan", *self.arguments, stdin=subprocess.DEVNULL,
-                         stderr=subprocess.PIPE, text=True), None
+                         stderr=subprocess.PIPE, text=True, **options), None
         feeder = subprocess.Popen(["cat", self.feed], stdout=subprocess.PIPE)
         process = start("scan", *self.arguments, stdin=feeder.stdout, stderr=subprocess.PIPE,
-                        text=True)
+                        text=True, **options)
         feeder.stdout.close()
         return process, feeder
 
@@ -117,27 +120,35 @@ class Sweep:
             feeder.wait(HANG_SECONDS)
         return errors
 
-    def kill_at(self, reached, delay):
-        """Kills a run some time after `reached` says so; False when it had ended before."""
-        process, feeder = self.begin()
-        while not reached() and process.poll() is None:
-            time.sleep(0.001)
-        time.sleep(delay)
-        alive = process.poll() is None
-        process.kill()
+    def kill_after(self, clock, seconds):
+        """The kernel kills a run after so many seconds of that clock: whoever of us is late, it
+        gets no further. False when it had ended before."""
+        process, feeder = self.begin(preexec_fn=lambda: signal.setitimer(clock, seconds))
         errors = self.end(process, feeder)
-        self.kills += alive
-        check(alive or process.returncode == 0, self.name, "ended with", process.returncode, errors)
-        return alive
+        killed = process.returncode == -KILLED_BY[clock]
+        self.kills += killed
+        check(killed, self.name, "ended with", process.returncode, "before it was killed", errors)
+        return killed
+
+    def kill_on_the_way(self, goal):
+        """Once a run has written something: what it uses of processors for about so many bytes is
+        known from those before it."""
+        progress, killed = 0, True
+        while killed and progress <= 0:
+            before = size_of(self.outputs[0])
+            killed = self.kill_after(signal.ITIMER_PROF, self.budget)
+            progress = size_of(self.outputs[0]) - before
+            self.budget *= min(2, max(0.5, goal / progress)) if progress > 0 else 1.5
+        return killed
 
     def kill_often(self, kills, chance, record_bytes):
         for _ in range(EARLY_KILLS):
-            self.kill_at(lambda: True, chance.uniform(0, 0.03))
-        # Each run is to get a share of the way on, so that the last of them is killed, too.
-        share = len(self.targets) * record_bytes / (kills + 1)
-        for _ in range(kills):
-            goal = size_of(self.outputs[0]) + share * chance.uniform(0.2, 0.9)
-            self.kill_at(lambda: size_of(self.outputs[0]) >= goal, chance.uniform(0, 0.004))
+            self.kill_after(signal.ITIMER_REAL, chance.uniform(0.001, 0.03))
+        for left in range(kills, 0, -1):
+            # Each gets less than its share of the way, so that the last is killed, too.
+            rest = len(self.targets) * record_bytes - size_of(self.outputs[0])
+            if not self.kill_on_the_way(rest / (left + 2) * chance.uniform(0.2, 0.9)):
+                return
 
     def complete(self):
         process, feeder = self.begin()
@@ -187,7 +198,7 @@ def check_killed(folder, chance, port, count):
         done = re.search(r"(\d+) targets had been done before", errors)
         check(done and 0 < int(done[1]) < count, sweep.name, errors)
         verify(sweep, sweep.kills * min(batch_records(record_bytes // 2), CONCURRENCY + RING),
-               KILLS - 2)
+               KILLS)
 
 
 def check_two_outputs(folder, chance, port, count):
@@ -197,7 +208,7 @@ def check_two_outputs(folder, chance, port, count):
     sweep = Sweep("two", folder, [block, "-p", port], [".jsonl", ".csv"], everyone)
     sweep.kill_often(6, chance, 84)
     sweep.complete()
-    verify(sweep, count, 5)
+    verify(sweep, count, 6)
 
 
 def check_rotation(folder, chance, port, count):
@@ -210,7 +221,7 @@ def check_rotation(folder, chance, port, count):
     parts = parts_of(sweep.outputs[0])
     check(len(parts) > 8 and sweep.outputs[0] not in parts, "rotated: parts", parts)
     check(all(os.stat(part).st_size <= 300 * 1024 for part in parts), "rotated: too large a part")
-    verify(sweep, sweep.kills * batch_records(40), 6)
+    verify(sweep, sweep.kills * batch_records(40), 8)
 
 
 # --- Interrupted ---
@@ -242,7 +253,8 @@ def check_interrupted(folder, port):
             errors = process.communicate(timeout=HANG_SECONDS)[1]
             check(process.returncode == 130, "interrupted: ended with", process.returncode, errors)
             check(os.path.exists(sweep.checkpoint), "interrupted: there is no checkpoint")
-    sweep.complete()
+        silent.hold = 0  # from now on it closes what comes
+        sweep.complete()
     counts = counts_in(sweep.outputs)
     check(set(counts.values()) == {1} and len(counts) == len(waiting + quick),
           "interrupted:", len(counts), "targets,", max(counts.values(), default=0), "times at most")
@@ -267,7 +279,7 @@ def check_refused(folder, port):
                                     encoding="ascii")
     sweep = Sweep("small", folder, [f"@{listed}"], [".jsonl"],
                   [(loopback(i), port) for i in range(count)])
-    check(sweep.kill_at(lambda: lines_in(output) > count // 4, 0), "small: ended too early")
+    sweep.kill_on_the_way(count * 84 / 4)
     before = pathlib.Path(output).read_bytes()
     same = [f"@{listed}", "--checkpoint", checkpoint, "--fields", FIELDS, "-o", output]
     other = "is of a sweep with other targets, ports, shard, exclusions or outputs"

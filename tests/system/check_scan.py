@@ -14,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 
-from support import HANG_SECONDS, Farm, check, finish, lines_of
+from support import FOREVER, HANG_SECONDS, Farm, check, finish, lines_of
 
 ENDPOINTS = 200
-# The farm's silent and dripping servers are given up after this; all others answer much sooner.
-TIMEOUTS = ["--timeout", "4", "--handshake-timeout", "3"]
+PATIENT = [str(word) for word in FOREVER]
+# The servers that never come to an end are given up after this.
+ENDLESS = {"silent", "dripping"}
+HASTY = ["--timeout", "3", "--handshake-timeout", "2"]
 NO_CERTIFICATE = {"unparsable", "alert", "not-tls", "silent", "dripping", "refusing", "resetting",
                   "closing"}
 # Where the plan grab ends otherwise: it is done before the server objects.
@@ -37,6 +39,18 @@ def records_by_host(run, endpoints):
     check(hosts == collections.Counter(e["name"] for e in endpoints),
           f"{len(records)} records of {len(hosts)} hosts for {len(endpoints)} targets")
     return {record["host"]: record for record in records}
+
+
+def records_of_farm(farm, plan):
+    """Of all its endpoints, by host."""
+    records = {}
+    for endless, timeouts in ((True, HASTY), (False, PATIENT)):
+        endpoints = [e for e in farm.endpoints if (e["kind"] in ENDLESS) == endless]
+        run = scan("-", "--plan", plan, "--ca-file", farm.root, "--format", "json", *timeouts,
+                   text=lines_of(endpoints))
+        check(run.returncode == 0, plan, "exit status", run.returncode, run.stderr)
+        records.update(records_by_host(run, endpoints))
+    return records
 
 
 def fingerprint(record):
@@ -63,10 +77,7 @@ def check_certificate(endpoint, record):
 
 def check_handshake(farm):
     """Returns the fingerprints by host, for check_grab."""
-    run = scan("-", "--ca-file", farm.root, "--format", "json", *TIMEOUTS,
-               text=lines_of(farm.endpoints))
-    check(run.returncode == 0, "exit status", run.returncode, run.stderr)
-    records = records_by_host(run, farm.endpoints)
+    records = records_of_farm(farm, "handshake")
     for endpoint in farm.endpoints:
         name, record = endpoint["name"], records.get(endpoint["name"])
         if not record:
@@ -83,10 +94,7 @@ def check_handshake(farm):
 
 
 def check_grab(farm, fingerprints):
-    run = scan("-", "--plan", "grab", "--ca-file", farm.root, "--format", "json", *TIMEOUTS,
-               text=lines_of(farm.endpoints))
-    check(run.returncode == 0, "grab: exit status", run.returncode, run.stderr)
-    records = records_by_host(run, farm.endpoints)
+    records = records_of_farm(farm, "grab")
     for endpoint in farm.endpoints:
         name, record = endpoint["name"], records.get(endpoint["name"])
         if not record:
@@ -107,7 +115,7 @@ def check_audit(farm):
                 "good-rsa": ["TLS 1.3", "TLS 1.2"]}
     chosen = [e for kind in expected for e in farm.endpoints if e["kind"] == kind][:8]
     chosen += farm.named("refusing")[:1]
-    run = scan("-", "--plan", "audit", "--ca-file", farm.root, "--format", "json", *TIMEOUTS,
+    run = scan("-", "--plan", "audit", "--ca-file", farm.root, "--format", "json", *PATIENT,
                text=lines_of(chosen))
     check(run.returncode == 0, "audit: exit status", run.returncode, run.stderr)
     for host, record in records_by_host(run, chosen).items():
@@ -127,7 +135,7 @@ def check_csv(farm, fingerprints):
     fields = ["host", "port", "outcome", "certificate.fingerprint_sha256"]
     good = farm.named("good")
     run = scan("-", "--ca-file", farm.root, "--format", "csv", "--fields", ",".join(fields),
-               text=lines_of(good))
+               *PATIENT, text=lines_of(good))
     check(run.returncode == 0, "csv: exit status", run.returncode, run.stderr)
     rows = list(csv.reader(io.StringIO(run.stdout)))
     check(rows[:1] == [fields], "csv: first line", rows[:1])
@@ -191,9 +199,8 @@ def check_interrupted(farm, folder):
     stats_path = os.path.join(folder, "stats.json")
     # Silent first: when the good ones are done, the silent ones have been taken for sure.
     silent, good = farm.named("silent"), farm.named("good")
-    process = start("-", "--ca-file", farm.root, "--format", "json", "--timeout", "100",
-                    "--handshake-timeout", "100", "--stats", stats_path, stdin=subprocess.PIPE,
-                    stderr=subprocess.PIPE)
+    process = start("-", "--ca-file", farm.root, "--format", "json", *PATIENT, "--stats",
+                    stats_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdin.write(lines_of(silent + good).encode())
     process.stdin.flush()
     line = first_line(process)

@@ -15,10 +15,10 @@ import tempfile
 from servers import Certificates, Servers
 from starttls_peers import ENCRYPT_NOT_SUPPORTED, ENCRYPT_ON, Peers, WebServer, tds_server
 from starttls_servers import NAME, PACKAGES, Absent, Endpoint, Site
-from support import Server, check, finish, problems, run
+from support import FOREVER, Server, check, finish, problems, run
 
 # The slowest of them starts a process for each connection, on a machine that does other things.
-PATIENCE = ("--starttls-timeout", "30s", "--handshake-timeout", "30s", "--timeout", "90s")
+PATIENCE = (*FOREVER, "--starttls-timeout", 3600)
 
 
 def protocols():
@@ -114,7 +114,7 @@ def check_others(certificates):
             WebServer(server_context(certificates)) as secure:
         label_of = {web.port: "HTTP", secure.port: "HTTPS", silent.port: "silence"}
         records = scan([f"{protocol}://{NAME}@127.0.0.1:{port}" for protocol in protocols()
-                        for port in label_of], "--ca-file", certificates.root,
+                        for port in label_of], "--ca-file", certificates.root, *FOREVER,
                        "--starttls-timeout", "2s")
     for (protocol, port), record in records.items():
         outcome, label = record["outcome"], label_of[port]
@@ -133,7 +133,9 @@ def check_complete(endpoints, skipped):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder, Servers(folder) as servers, Peers() as peers:
+    # Processes of those servers that have several may write there a moment longer.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, \
+            Servers(folder) as servers, Peers() as peers:
         os.chmod(folder, 0o711)  # servers go about as users of their own
         certificates, skipped = Certificates(folder), []
         certificate = certificates.make(NAME)

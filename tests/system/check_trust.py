@@ -13,7 +13,7 @@ import time
 
 import support
 from servers import Servers, find, free_port
-from support import check
+from support import FOREVER, check
 
 sys.path.insert(0, "tests/golden")
 from check_openssl_verify import CA, Folder, openssl  # noqa: E402
@@ -130,7 +130,8 @@ def start(servers, folder, cases):
 
 
 def scan(*arguments, text=None, status=0, **options):
-    done = support.run("scan", *arguments, "--format", "json", "-q", input=text, **options)
+    done = support.run("scan", *FOREVER, *arguments, "--format", "json", "-q", input=text,
+                       **options)
     check(done.returncode == status, arguments, "exit status", done.returncode, done.stderr)
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
@@ -251,7 +252,7 @@ def check_statistics(folder, cases, stats):
           first["signatures_remembered"] > 0 and first["certificates_remembered"] > 0, first)
     plain = [c for c in cases if c.label == "plain"][0]
     done = support.run("scan", *[plain.target()] * 20, "--ca-file", folder.file("root.pem"),
-                       "--workers", "1", "--stats", stats, "-o", "null")
+                       "--workers", "1", "--stats", stats, "-o", "null", *FOREVER)
     again = json.loads(pathlib.Path(stats).read_text(encoding="utf-8"))["trust"]
     check(again == {"checks": 20, "verdicts_remembered": 19, "certificates_parsed": 3,
                     "certificates_remembered": 0, "signatures_checked": 3,
@@ -267,7 +268,7 @@ def check_one_at_a_time(folder, cases):
     plain = [c for c in cases if c.label == "plain"][0]
     for _ in range(20):
         found, _ = scan(plain.target(), plain.target(), "--ca-file", folder.file("root.pem"),
-                        "--workers", "2", "--handshake-timeout", "5")
+                        "--workers", "2", "--handshake-timeout", "30")
         check([verdict_of(r) for r in found] == ["ok", "ok"],
               [(r["outcome"], r.get("error")) for r in found])
 

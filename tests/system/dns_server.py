@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import threading
 
-HANG_SECONDS = 120  # only stops what hangs
+HANG_SECONDS = 240  # only stops what hangs
 
 
 class Dns:
@@ -27,8 +27,12 @@ class Dns:
         return self
 
     def read(self):
+        """Transport, type and name of each question; one that is repeated counts once."""
+        seen = set()
         for line in self.process.stdout:
-            self.lines.append(line.split())
+            if line not in seen:
+                seen.add(line)
+                self.lines.append(line.split()[:3])
 
     def __exit__(self, *_):
         self.process.stdin.close()

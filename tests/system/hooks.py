@@ -3,13 +3,15 @@ import collections
 import contextlib
 import http.server
 import json
+import signal
 import socket
 import ssl
 import struct
 import threading
 import time
 
-from support import HANG_SECONDS, check, loopback, refusing_port, run
+from servers import free_port
+from support import HANG_SECONDS, block, check, refusing_port, run
 
 Request = collections.namedtuple("Request", "path headers body time connection")
 RESET = "reset"
@@ -22,11 +24,12 @@ def records_of(request):
 
 
 class Hook:
-    """A webhook on loopback as long as the `with` block. `reply(request, number)` returns a status,
-    headers and a body; None closes the connection, RESET cuts it, and a threading.Event holds it that
-    long. `answers` are what the requests got, in the same order."""
+    """A webhook on loopback as long as the `with` block; another may take its port later.
+    `reply(request, number)` returns a status, headers and a body; None closes the connection, RESET
+    cuts it, and a threading.Event holds it that long. `answers` are what the requests got, in the
+    same order."""
 
-    def __init__(self, reply=lambda request, number: (200, {}, b""), certificate=None, port=0):
+    def __init__(self, reply=lambda request, number: (200, {}, b""), certificate=None, port=None):
         self.requests, self.answers, self.most, self._now = [], [], 0, 0
         self._lock = threading.Lock()
         hook = self
@@ -83,7 +86,7 @@ class Hook:
             def handle_error(self, *_):
                 pass
 
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = Server(("127.0.0.1", port or free_port()), Handler)
         self.port = self.server.server_address[1]
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -122,10 +125,12 @@ class Sweep:
         self.holder, self.port = refusing_port()
         self.folder = folder
 
-    def arguments(self, count, *more):
-        first = loopback(0)
-        return ["scan", f"{first}-{loopback(count - 1)}", "-p", self.port, "--plan", "grab",
-                "--stats", self.folder / "stats.json", *more]
+    def arguments(self, targets, *more):
+        """Of so many addresses, or of these targets."""
+        if isinstance(targets, int):
+            targets = [block(targets)]
+        return ["scan", *targets, "-p", self.port, "--plan", "grab", "--stats",
+                self.folder / "stats.json", *more]
 
     def run(self, count, *more, **options):
         done = run(*self.arguments(count, *more), **options)
@@ -134,3 +139,15 @@ class Sweep:
 
     def stats(self):
         return json.loads((self.folder / "stats.json").read_text())
+
+
+def interrupt_twice(process):
+    """The second time when it asks for it: of two that come at once it hears one. Returns what it
+    says until its end."""
+    process.send_signal(signal.SIGINT)
+    said = line = process.stderr.readline()
+    while line and "interrupt again" not in line:
+        line = process.stderr.readline()
+        said += line
+    process.send_signal(signal.SIGINT)
+    return said + process.communicate(timeout=HANG_SECONDS)[1]

@@ -7,6 +7,7 @@ nobody else, and is gone with the script. Packages: iproute2, util-linux.
                                                  └──┴──┴── inner, 10.78.0.0/24: only they
 """
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -61,11 +62,10 @@ def _route_loopback(device, prefix=()):
 class Machine:
     """One, as long as the `with` block. What is started behind `prefix` runs there."""
 
-    _count = 1
+    _numbers = itertools.count(2)  # asked by several threads
 
     def __init__(self):
-        Machine._count += 1
-        self.number = Machine._count
+        self.number = next(Machine._numbers)
         self.address, self.inner = f"10.77.0.{self.number}", f"10.78.0.{self.number}"
         self._holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec cat"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -160,23 +160,34 @@ def split_smtp(connection):
 
 # --- Webhooks ---
 
+class HttpServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class Receiver:
-    """Takes notices; refuses the first `refused` of them. `bodies` are those that it took."""
+    """Takes notices; refuses the first `refused` of them. `bodies` are those that it took, before
+    the sender knows: Monitor.settle waits until it does."""
 
     def __init__(self, refused=0):
         receiver = self
-        self.refused, self.bodies, self.headers, self.attempts = refused, [], [], 0
+        self.refused, self.bodies, self.attempts = refused, [], 0
+        self.lock = threading.Lock()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.attempts += 1
-                fine = receiver.attempts > receiver.refused
-                if fine:
-                    receiver.headers.append(dict(self.headers))
-                    receiver.bodies.append(json.loads(body))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # the sender was killed
+                    self.close_connection = True
+                    return
+                with receiver.lock:
+                    receiver.attempts += 1
+                    fine = receiver.attempts > receiver.refused
+                    if fine:
+                        receiver.bodies.append(json.loads(body))
                 self.send_response(200 if fine else 500)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -184,8 +195,7 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = HttpServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
 
@@ -238,20 +248,21 @@ class Monitor:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
+        if self.process.returncode is None:  # it may have ended, but not by us
             self.end()
 
     def begin(self):
-        said = self.log.stat().st_size if self.log.exists() else 0
+        said = len(self.text()) if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = start("monitor", "--store", self.store, "--listen", "127.0.0.1:0",
                                  *self.arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                  env=self.environment, cwd=self.folder)
 
         def told():
-            found = re.search(r"dashboard and API: https?://127\.0\.0\.1:(\d+)/(\S*)",
+            ended = self.process.poll() is not None
+            found = re.search(r"dashboard and API: https?://127\.0\.0\.1:(\d+)/(\S*)\n",
                               self.text()[said:])
-            if not found and self.process.poll() is not None:
+            if not found and ended:
                 raise SystemExit(f"the monitor ended: {self.text()}")
             return found
         found = wait_until("the monitor's address", told)
@@ -301,7 +312,17 @@ class Monitor:
         return self.post("/api/tls/targets", {"host": host, "port": port, **more})["id"]
 
     def scan(self):
-        return self.post("/api/tls/scan")["scanned"]
+        """To its end; the answer comes after half a minute at most."""
+        scan = self.post("/api/tls/scan")
+        if not scan["done"]:
+            scan = wait_until("the scan's end", lambda: next(
+                (now for now in [self.get(f"/api/scans/{scan['scan_id']}")] if now["done"]), None))
+        return scan["scanned"]
+
+    def settle(self):
+        """Until it is written what became of all notices: none is told again after a restart."""
+        wait_until("all notices on their way", lambda: all(
+            notice["state"] != "waiting" for notice in self.get("/api/outbox")["outbox"]))
 
     def listed(self):
         """RemotePower's list, by id."""

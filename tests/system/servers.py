@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-HANG_SECONDS = 60  # only stops what hangs
+HANG_SECONDS = 240  # only stops what hangs
 END_SECONDS = 10  # until those are killed that do not end when asked to, as xrdp at its start
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 # The machine's own configuration may forbid old versions.
@@ -20,7 +20,19 @@ def find(name):
     return shutil.which(name, path=PATH)
 
 
-_ports_given = set()
+_claims = []  # sockets whose names say which ports are ours, until the script ends
+
+
+def _claim(port):
+    """Of all scripts on the machine one has a port, also while nobody listens there."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0trawl-test-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
 
 
 def free_port():
@@ -30,15 +42,13 @@ def free_port():
         ephemeral = int(file.read().split()[0])
     for _ in range(1000):
         port = random.randrange(min(10000, ephemeral // 2), min(ephemeral, 32768))
-        if port in _ports_given:
-            continue
         with socket.socket() as tried:
             try:
                 tried.bind(("", port))
             except OSError:
                 continue
-        _ports_given.add(port)
-        return port
+            if _claim(port):
+                return port
     sys.exit("no free port")
 
 

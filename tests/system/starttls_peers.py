@@ -81,7 +81,7 @@ class Peers:
                     await asyncio.sleep(0.01)
                 await relay(reader, writer, port, READ_BYTES)
             finally:
-                process.terminate()
+                process.kill()
                 process.wait()
 
         return self.serve(serve)
@@ -195,6 +195,7 @@ class WebServer:
 
     class Quiet(http.server.ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 256
 
         def handle_error(self, *_):
             pass  # what it is sent is no HTTP, and no TLS either

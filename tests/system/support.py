@@ -1,6 +1,7 @@
 """What the scripts of this folder share: problems, runs of the program, targets, decoders."""
 import asyncio
 import collections
+import contextlib
 import json
 import os
 import socket
@@ -12,6 +13,8 @@ import time
 
 HANG_SECONDS = 240  # only stops what hangs
 SKIPPED = 77
+# For probes that must not end because the machine is slow.
+FOREVER = ["--timeout", 3600, "--connect-timeout", 3600, "--handshake-timeout", 3600]
 
 problems = []
 
@@ -135,6 +138,31 @@ class Spoken:
 class Sweep(Spoken):
     def __init__(self, *arguments, **options):
         super().__init__("scan", *arguments, **options)
+
+
+class Targets:
+    """Lines for the standard input of a sweep of "-", which is given no more of them than `allow`
+    says: what is done to it is done amid it, however long that takes, until all are allowed."""
+
+    def __init__(self, process, lines):
+        self._lines, self._allowed, self._more = lines, 0, threading.Condition()
+        self._input, process.stdin = process.stdin, None  # others are not to close it
+        threading.Thread(target=self._write, daemon=True).start()
+
+    def allow(self, count):
+        with self._more:
+            self._allowed = count
+            self._more.notify()
+
+    def _write(self):
+        given = 0
+        with contextlib.suppress(BrokenPipeError), self._input:  # it was killed
+            while given < len(self._lines):
+                with self._more:
+                    self._more.wait_for(lambda: self._allowed > given)
+                    lines, given = self._lines[given:self._allowed], self._allowed
+                self._input.write("".join(f"{line}\n" for line in lines))
+                self._input.flush()
 
 
 # --- msgpack, as far as records use it ---

@@ -1,5 +1,5 @@
-"""`trawl watch` in certwatch's place: its environment, its tables in a real PostgreSQL, its webhook,
-its pages; and what certwatch itself gets wrong.
+"""`trawl watch` in certwatch's place: its environment, its tables in a real PostgreSQL, its
+webhook, its pages; and what certwatch itself gets wrong.
 
     python3 test_certwatch.py FOLDER     $TRAWL is the program
 """
@@ -31,8 +31,13 @@ SITES = 5  # at once; most of the time goes into waiting
 CA = Authority()
 
 
+def written(file):
+    """What the program has written so far. It shares our place in the file, which must not move."""
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode()
+
+
 class Watch:
-    """trawl watch with certwatch's environment."""
+    """trawl watch with certwatch's environment; it hears signals, and its feed is connected."""
 
     def __init__(self, site, *arguments, port=None, **environment):
         self.port = port or free_port()
@@ -45,34 +50,55 @@ class Watch:
         self.process = subprocess.Popen(
             command("watch", *arguments), stdin=subprocess.DEVNULL, stdout=self.output,
             stderr=self.errors, env={**clean, **{k: v for k, v in values.items() if v is not None}})
-        wait_until("the health page", lambda: self.health()[0] or self.process.poll() is not None)
+        self.wait_connected()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
+        if not self.has_ended():
             self.end()
         self.errors.close()
         self.output.close()
 
+    def has_ended(self):
+        return self.process.poll() is not None
+
+    def wait_connected(self):
+        wait_until("the feed", lambda: self.health()[1].get("connected") or self.has_ended())
+        check(not self.has_ended(), "it has ended:", self.said())
+
+    def page(self, path):
+        """Status and text; asked for again when it was cut off."""
+        def ask():
+            answer = get(f"http://127.0.0.1:{self.port}{path}")
+            return answer if answer[0] or self.has_ended() else None
+        return wait_until(path, ask) or (0, "")
+
     def health(self):
-        status, text = get(f"http://127.0.0.1:{self.port}/healthz")
+        status, text = self.page("/healthz")
         return status, json.loads(text) if text else {}
 
     def metrics(self):
         """Values by name with labels."""
-        lines = get(f"http://127.0.0.1:{self.port}/metrics")[1].splitlines()
+        lines = self.page("/metrics")[1].splitlines()
         return {name: float(value) for name, _, value in
                 (line.rpartition(" ") for line in lines if not line.startswith("#"))}
 
+    def wait_noted(self, count):
+        """Until so many alerts have been delivered, and no other is left."""
+        def has_noted():
+            metrics = self.metrics()
+            return metrics["trawl_watch_delivered_total"] == count and \
+                metrics["trawl_watch_untold"] == metrics["trawl_watch_pending"] == 0
+        wait_until(f"{count} are noted", has_noted)
+
     def said(self):
-        self.errors.seek(0)
-        return self.errors.read().decode()
+        return written(self.errors)
 
     def shown(self):
-        self.output.seek(0)
-        return [json.loads(line) for line in self.output.read().decode().splitlines()]
+        """The records in whole lines."""
+        return [json.loads(line) for line in written(self.output).split("\n")[:-1]]
 
     def end(self, sig=signal.SIGTERM):
         self.process.send_signal(sig)
@@ -140,7 +166,8 @@ def check_payload(event, issuance, message):
 
 def check_smoke(site, tables, sends_der=True):
     unauthorised = CA.issue("www.example.org", "other.test")
-    known, unwatched = CA.issue("known.example.org"), CA.issue("www.example.com", "example.org.test")
+    known = CA.issue("known.example.org")
+    unwatched = CA.issue("www.example.com", "example.org.test")
     twice, own, late = (CA.issue(f"{name}.example.org") for name in ("twice", "own", "late"))
     colons, last = CA.issue("colons.example.org"), CA.issue("last.example.org")
     site.clear("example.org", tables=tables)
@@ -149,7 +176,6 @@ def check_smoke(site, tables, sends_der=True):
     site.run("INSERT INTO public.certs(fingerprint_sha1) VALUES "
                       f"('{with_colons(colons.sha1())}')")
     with Watch(site) as watch:
-        wait_until("the feed", lambda: watch.health()[1].get("connected"))
         message = message_of(unauthorised, with_der=sends_der)
         site.feed.send(message)
         event = site.receiver.wait_for(unauthorised)
@@ -158,8 +184,8 @@ def check_smoke(site, tables, sends_der=True):
         check(event.get("severity") == "suspicious", event)
         row = site.wait_delivered(unauthorised)[0]
         check(row["severity"] == "suspicious" and row["matched"] == ["example.org"] and
-              row["sans"] == ["www.example.org", "other.test"] and row["issuer"] == "Honest CA 1" and
-              row["seen_at"] == int(message["data"]["seen"]), row)
+              row["sans"] == ["www.example.org", "other.test"] and
+              row["issuer"] == "Honest CA 1" and row["seen_at"] == int(message["data"]["seen"]), row)
         for issuance in (known, colons):
             site.feed.send(issuance, with_der=sends_der)
             event = site.receiver.wait_for(issuance)
@@ -184,6 +210,7 @@ def check_smoke(site, tables, sends_der=True):
             check(len(site.receiver.of(issuance)) == 1, "events of", issuance.names,
                   len(site.receiver.of(issuance)))
             check(len(site.alert_of(issuance)) == 1, "rows of", issuance.names)
+        watch.wait_noted(6)
         check(not site.receiver.of(unwatched) and not site.alert_of(unwatched), "unwatched names")
         check_pages(watch)
         check(watch.end() == 130, "its end", watch.said())
@@ -206,7 +233,7 @@ def check_pages(watch):
     check(status == 200 and health["ok"] is True and health["watch_entries"] == 1, health)
     check(abs(health["last_ct_event_at"] - time.time()) < HANG_SECONDS, health)
     metrics = watch.metrics()
-    text = get(f"http://127.0.0.1:{watch.port}/metrics")[1]
+    text = watch.page("/metrics")[1]
     types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
     for name, kind in {
             "certwatch_ct_messages_total": "counter", "certwatch_alerts_total": "counter",
@@ -333,7 +360,8 @@ def check_webhook_outage(site):
     output = f"webhook+{site.receiver.url}#retries=1,backoff=50ms"
     with Watch(site, "-o", output, WEBHOOK_URL=None) as watch:
         site.feed.send(issuance)
-        wait_until("a failure", lambda: watch.metrics()['certwatch_webhook_total{result="failure"}'])
+        failures = 'certwatch_webhook_total{result="failure"}'
+        wait_until("a failure", lambda: watch.metrics()[failures])
         check([a["delivered"] for a in site.alert_of(issuance)] == [False], "not delivered")
         check(watch.health()[0] == 200, "an outage of others")
         site.receiver.status = 200
@@ -431,12 +459,14 @@ def check_options_win(site):
                    path, port=port, SUSPICIOUS_GRACE_S="3600", API_PORT="1") as watch:
             site.feed.send(other)
             site.feed.send(issuance)
-            lines = wait_until("a record", lambda: path.read_text(encoding="utf-8"))
+            lines = wait_until("a record", lambda: path.read_text(encoding="utf-8").rpartition(
+                "\n")[0])
             check("www.option.test" in lines and "www.example.org" not in lines, lines)
             arguments = pathlib.Path(f"/proc/{watch.process.pid}/cmdline").read_bytes().decode()
             check(Postgres.PASSWORD not in arguments, "the password in the arguments")
             site.wait_delivered(issuance)
-        check(not site.receiver.events, "the webhook of the environment")
+        check(not site.receiver.of(issuance) and not site.receiver.of(other),
+              "the webhook of the environment")
 
 
 def run_with(site, *arguments, **environment):

@@ -19,7 +19,7 @@ import threading
 
 import support
 from dns_server import Dns
-from support import check
+from support import FOREVER, check
 
 CONFIG = """
 [req]
@@ -47,6 +47,8 @@ commonName = supplied
 # Where OpenSSL accepts more: it lets the certificate of a record 0 0 0 complete a path that the server
 # left incomplete, and the bare key of a record 2 1 0 be that of a leaf that is its own issuer.
 ACCEPTED_BY_OPENSSL = {"0-0-0-middle-leaf-stranger.dane.test", "2-1-0-own-own.dane.test"}
+SILENT = "no answer from the DNS server in time"
+AGAIN = 5  # how often a server is asked that was too late with what it says
 HASHES = [lambda data: data, lambda data: hashlib.sha256(data).digest(),
           lambda data: hashlib.sha512(data).digest()]
 
@@ -148,10 +150,10 @@ class Server(threading.Thread):
 
 # --- The program ---
 
-def scan(lines, *options):
+def scan(lines, *options, dns_timeout=20):
     """The records, by host."""
-    run = support.run("scan", "-", "--format", "json", "--quiet", *options, input="".join(
-        line + "\n" for line in lines))
+    run = support.run("scan", "-", "--format", "json", "--quiet", "--dns-timeout", dns_timeout,
+                      *FOREVER, *options, input="".join(line + "\n" for line in lines))
     check(run.returncode == 0, options, "exit status", run.returncode, run.stderr)
     records = collections.defaultdict(list)
     for line in run.stdout.splitlines():
@@ -238,7 +240,6 @@ def check_kinds(folder, certificates, servers):
 def zone_of_answers(port, good, bad):
     """Hosts, what their TLSA records are, and (status, secure, error) of the answer."""
     server_failed, nonsense = "the DNS server failed", "the DNS server's answer makes no sense"
-    silent = "no answer from the DNS server in time"
     answers = {
         "plain": (f"tlsa {good} ad", "matched", True, None),
         "insecure": (f"tlsa {good}", "insecure", False, None),
@@ -256,9 +257,9 @@ def zone_of_answers(port, good, bad):
         "loop": ("loop", "failed", False, nonsense),
         "stub": ("stub ad", "failed", None, nonsense),
         "many": (" ".join(["tlsa " + bad] * 10 + ["ad"]), "mismatched", True, None),
-        "silent": ("silent", "failed", False, silent),
-        "deaf": ("truncate silent tcp", "failed", False, silent),
-        "otherid": (f"wrong id tlsa {good} ad", "failed", False, silent),
+        "silent": ("silent", "failed", False, SILENT),
+        "deaf": ("truncate silent tcp", "failed", False, SILENT),
+        "otherid": (f"wrong id tlsa {good} ad", "failed", False, SILENT),
         "lost": (f"lose 1 tlsa {good} ad", "matched", True, None),
     }
     zone = "".join(f"{tlsa_name(port, host + '.dane.test')} {words}\n"
@@ -270,10 +271,17 @@ def check_answers(folder, certificates, server):
     port = server.port
     good, bad = certificates.tlsa(3, 1, 1, "leaf"), certificates.tlsa(3, 1, 1, "stranger")
     zone, answers = zone_of_answers(port, good, bad)
+    silent = {host for host, (*_, error) in answers.items() if error == SILENT}
     with Dns(folder, zone) as dns:
-        options = ["--dane", "--resolver", dns.server, "--ca-file", certificates.path("root.pem"),
-                   "--dns-timeout", "2"]
-        records = scan([f"{host}.dane.test:{port}" for host in answers], *options)
+        options = ["--dane", "--resolver", dns.server, "--ca-file", certificates.path("root.pem")]
+        records = scan([f"{host}.dane.test:{port}" for host in answers if host not in silent],
+                       *options, dns_timeout=8)
+        for _ in range(AGAIN):  # no address either: the server was late with all
+            late = scan([f"{host}.dane.test:{port}" for host in silent], *options, dns_timeout=2)
+            if all(only(late, f"{host}.dane.test").get("outcome") != "dns_failed"
+                   for host in silent):
+                break
+        records |= late
     for host, (_, status, secure, error) in answers.items():
         record = only(records, host + ".dane.test")
         dane = record.get("dane", {})
@@ -301,17 +309,18 @@ def check_targets(folder, certificates, server):
             f"{tlsa_name(port, 'both.dane.test')} tlsa {certificates.tlsa(3, 0, 2, 'leaf')} ad\n")
     lines = [f"one.dane.test:{port}", f"two.dane.test@127.0.0.1:{port}"]
     with Dns(folder, zone) as dns:
+        without = scan(lines, "--resolver", dns.server, "--ca-file", root)
+    check(all("dane" not in r for found in without.values() for r in found), without)
+    check(dns.lines and not [line for line in dns.lines if line[1] == "tlsa"], dns.lines)
+    with Dns(folder, zone) as dns:
         options = ["--resolver", dns.server, "--ca-file", root]
-        without = scan(lines, *options)
-        check(all("dane" not in r for found in without.values() for r in found), without)
-        check(not [line for line in dns.lines if line[1] == "tlsa"], dns.lines)
         by_plan = {plan: scan(lines, *options, "--dane", "--plan", plan)
                    for plan in ("handshake", "grab", "audit")}
         unverified = scan(lines, *options, "--dane", "--no-verify")
         addresses = scan([f"127.0.0.1:{port}"], *options, "--dane")
         both = scan([f"both.dane.test:{port}"], *options, "--dane", "--addresses", "all")
         gone = scan([f"gone.dane.test:{port}", f"slow.dane.test:{port}"], *options, "--dane",
-                    "--dns-timeout", "1")
+                    dns_timeout=1)
     for plan, records in (*by_plan.items(), ("no-verify", unverified)):
         for host in ("one.dane.test", "two.dane.test"):
             record = only(records, host)
@@ -336,7 +345,7 @@ def check_smtp(folder, certificates, server):
         f"{tlsa_name(port, host)} tlsa {record} ad\n" for host, record in kinds.items())
     with Dns(folder, zone) as dns:
         records = scan([f"smtp://{host}:{port}" for host in kinds], "--dane", "--resolver",
-                       dns.server, "--ca-file", root)
+                       dns.server, "--ca-file", root, "--starttls-timeout", 3600)
     found = [only(records, host).get("dane", {}).get("status") for host in kinds]
     check(found == ["unusable", "unusable", "matched", "matched"], found)
 
@@ -368,7 +377,7 @@ def check_command(folder, certificates, servers):
     with Dns(folder, zone) as dns:
         for (host, port), (code, words, line) in expected.items():
             options = [f"{host}:{port}", "--dane", "--resolver", dns.server, "--ca-file",
-                       certificates.path("root.pem")]
+                       certificates.path("root.pem"), "--dns-timeout", 20]
             nagios = support.run("check", *options, "--as", "nagios")
             check(nagios.returncode == code and words in nagios.stdout, host, nagios)
             human = support.run("check", *options)
@@ -378,8 +387,8 @@ def check_command(folder, certificates, servers):
             record = json.loads(support.run("check", *options, "--as", "json").stdout)
             check(record["dane"]["status"], host, record)
         ignored = support.run("check", f"wrong.dane.test:{good}", "--dane", "--resolver", dns.server,
-                              "--ca-file", certificates.path("root.pem"), "--ignore",
-                              "dane_mismatch", "--as", "nagios")
+                              "--ca-file", certificates.path("root.pem"), "--dns-timeout", 20,
+                              "--ignore", "dane_mismatch", "--as", "nagios")
         check(ignored.returncode == 0, ignored)
 
 

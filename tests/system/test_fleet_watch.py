@@ -9,10 +9,13 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 
 from ct_support import CtFarm, fetch
+from fleet_support import records_of
+from hooks import Hook
 from nats_support import NatsServer, run_tests, wait_until
 from servers import free_port
 from support import HANG_SECONDS, check, command, run
@@ -99,18 +102,25 @@ class Watcher(subprocess.Popen):
         return status, body.decode()
 
     def value(self, name):
-        status, text = self.page("/metrics")
-        for line in text.splitlines() if status == 200 else ():
+        """As soon as there is a page."""
+        def text():
+            assert self.poll() is None, self.said()
+            status, text = self.page("/metrics")
+            return status == 200 and text
+        for line in wait_until(text, "its page").splitlines():
             if line.startswith(name + " "):
                 return float(line.split()[1])
         return None
+
+    def wait_for_health(self, status):
+        wait_until(lambda: self.page("/healthz")[0] == status, f"its health is never {status}")
 
     def held(self):
         return self.value("trawl_watch_logs_held")
 
     def is_quiet(self):
-        """Nothing is on its way."""
-        return self.value("trawl_watch_untold") == self.value("trawl_watch_pending") == 0
+        """Nothing is on its way: what was pending is untold after that."""
+        return self.value("trawl_watch_pending") == 0 and self.value("trawl_watch_untold") == 0
 
     def end(self):
         self.send_signal(signal.SIGINT)
@@ -121,10 +131,7 @@ class Watcher(subprocess.Popen):
             return file.read()
 
     def records(self):
-        if not os.path.exists(self.path):
-            return []
-        with open(self.path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.endswith("\n")]
+        return records_of(self.path)
 
 
 def name_of(record):
@@ -142,21 +149,38 @@ def wait_for_names(watchers, names):
 
 def wait_for_shares(watchers, *shares):
     try:
-        wait_until(lambda: sorted(watcher.held() or 0 for watcher in watchers) == sorted(shares),
+        wait_until(lambda: sorted(watcher.held() for watcher in watchers) == sorted(shares),
                    "shares")
     except TimeoutError:
         check(False, "shares are", [watcher.held() for watcher in watchers], "and not", shares,
               *(watcher.said() for watcher in watchers))
 
 
-def check_once(what, watchers, names):
+def taken_over(server, names):
+    """How often an issuance was taken over from a watcher that was gone, or seemed so, before all had
+    it. By what the cluster has: each is claimed once, then told, which is two writes."""
+    with server.client() as client:
+        def are_told():
+            claims = client.messages("KV_trawl-told")
+            return sum(claim.data.startswith(b"told ") for claim in claims) == len(names)
+        wait_until(are_told, "that all is noted as told")
+        found = wait_until(lambda: client.stream("KV_trawl-told"), "its state")
+    return found["state"]["last_seq"] - 2 * len(names)
+
+
+def check_told(what, watchers, server, names):
+    """All of them; each once, but for what was taken over: a watcher that was killed, or stood still
+    for longer than its lease says, may have told it before."""
     records = [record for watcher in watchers for record in watcher.records()]
     told = collections.Counter(name_of(record) for record in records)
     check(set(told) == names, what, "missing", names - set(told), "and too many",
           set(told) - names)
-    check(max(told.values()) == 1, what, "told twice:", [n for n, c in told.items() if c > 1])
+    again = taken_over(server, names)
+    check(len(records) - len(told) <= again, what, "told twice:",
+          [n for n, c in told.items() if c > 1], "with", again, "taken over")
     ids = {record["issuance_id"] for record in records}
-    check(len(ids) == len(records), what, "ids are not its issuances'")
+    check(len(ids) == len(told), what, "ids are not its issuances'")
+    return again
 
 
 # --- Sharing ---
@@ -182,7 +206,7 @@ def test_takeover(folder, _):
         wait_for_shares([b, c], 3, 3)
         wait_for_names(watchers, logs.names(3))
         check(b.value("trawl_watch_leases_taken_total") >= 3, "b has taken")
-        check(b.value("trawl_watch_members") == 2, "members", b.value("trawl_watch_members"))
+        wait_until(lambda: b.value("trawl_watch_members") == 2, "the others, as b sees them")
 
         wait_until(lambda: b.is_quiet() and c.is_quiet(), "quiet")
         b.send_signal(signal.SIGSTOP)
@@ -191,9 +215,8 @@ def test_takeover(folder, _):
         wait_for_names([a, c], logs.names(4) - {name_of(r) for r in b.records()})
         b.send_signal(signal.SIGCONT)
         wait_for_shares([b, c], 3, 3)
-        check(b.value("trawl_watch_leases_lost_total") >= 3, "b has lost",
-              b.value("trawl_watch_leases_lost_total"))
-        check(b.page("/healthz")[0] == 200, "b is well", b.page("/healthz"))
+        wait_until(lambda: b.value("trawl_watch_leases_lost_total") >= 3, "what b has lost")
+        b.wait_for_health(200)
         wait_until(lambda: b.is_quiet() and c.is_quiet(), "quiet")
         b.end()
         c.end()
@@ -202,7 +225,7 @@ def test_takeover(folder, _):
         wait_for_shares([d], 6)
         wait_until(d.is_quiet, "quiet")
         d.end()
-        check_once("takeover:", [*watchers, d], logs.names(4))
+        check_told("takeover:", [*watchers, d], server, logs.names(4))
 
 
 def test_kills(folder, _):
@@ -213,7 +236,8 @@ def test_kills(folder, _):
         server, logs = stack.enter_context(NatsServer(folder)), stack.enter_context(Logs(folder, 1))
         client = stack.enter_context(server.client())
         begin = lambda name: stack.enter_context(Watcher(folder, name, logs, server.url, *own))
-        writes = lambda: client.stream("KV_trawl-leases")["state"]["last_seq"]
+        leases = lambda: wait_until(lambda: client.stream("KV_trawl-leases"), "the leases")
+        writes = lambda: leases()["state"]["last_seq"]
         watchers = []
         for kills in range(4):
             now = [begin(f"{name}{kills}") for name in "ab"]
@@ -221,7 +245,7 @@ def test_kills(folder, _):
             if kills == 3:
                 break
             logs.grow(kills + 2)
-            wait_until(lambda: any(w.value("trawl_watch_pending") for w in now), "hits")
+            wait_until(lambda: any(w.value("certwatch_dedupe_cache_size") for w in now), "hits")
             before = writes()
             wait_until(lambda: writes() >= before + 12, "leases, written again")
             if kills == 1:
@@ -230,9 +254,41 @@ def test_kills(folder, _):
                 watcher.kill()
         wait_for_names(watchers, logs.names(4))
         wait_until(lambda: all(w.is_quiet() for w in watchers[-2:]), "quiet")
-        told = collections.Counter(name_of(r) for w in watchers for r in w.records())
-        check(set(told) == logs.names(4), "kills:", set(told) ^ logs.names(4))
-        check(max(told.values()) <= 2, "told more often than it was killed:", told)
+        check_told("kills:", watchers, server, logs.names(4))
+
+
+def test_standstill(folder, _):
+    """Who has stood still himself does not take the others for gone: what they are telling is
+    theirs."""
+    go = threading.Event()
+    go.set()
+    with contextlib.ExitStack() as stack:
+        server, logs = stack.enter_context(NatsServer(folder)), stack.enter_context(Logs(folder, 1))
+        hook = stack.enter_context(Hook(lambda *_: go.wait(HANG_SECONDS) and (200, {}, b"")))
+        stack.callback(go.set)
+        watchers = [stack.enter_context(Watcher(
+            folder, name, logs, server.url, "-d", "example.org", "--grace", "200ms", "--lease", "4s",
+            "-o", hook.spec(f"timeout={HANG_SECONDS}s"))) for name in "ab"]
+        wait_for_shares(watchers, 1, 1)
+        wait_for_names(watchers, logs.names(1))
+        wait_until(lambda: all(w.is_quiet() for w in watchers), "quiet")
+        before = {w: len(w.records()) for w in watchers}
+        go.clear()
+        logs.grow(2)
+        wait_for_names(watchers, logs.names(2))  # in the files; the hook waits
+        wait_until(lambda: not any(w.value("trawl_watch_pending") for w in watchers), "verdicts")
+        still, lively = sorted(watchers, key=lambda w: len(w.records()) - before[w])
+        told, until = len(still.records()), time.monotonic() + 4.5
+        still.send_signal(signal.SIGSTOP)
+        wait_until(lambda: time.monotonic() > until, "the end of its lease")
+        still.send_signal(signal.SIGCONT)
+        wait_for_shares(watchers, 1, 1)
+        check(len(still.records()) == told, "told what", lively.path, "is telling")
+        go.set()
+        wait_until(lambda: all(w.is_quiet() for w in watchers), "quiet")
+        for watcher in watchers:
+            watcher.end()
+        check_told("standstill:", watchers, server, logs.names(2))
 
 
 def test_every_entry(folder, _):
@@ -246,19 +302,21 @@ def test_every_entry(folder, _):
         logs.grow(2)
         wait_until(lambda: len(a.records()) + len(b.records()) >= 4 * PHASE, "entries")
         c = begin("c")  # has nothing to do
+        check(c.held() in (0, 1), "it has", c.held())
+        before = a.value("trawl_watch_leases_lost_total")
         a.kill()
         logs.grow(4)
         wanted = 2 * PHASES * PHASE
         entries = lambda: collections.Counter(
             (r["log_id"], r["index"]) for w in (a, b, c) for r in w.records())
         wait_until(lambda: len(entries()) >= wanted, "all entries")
-        lost = sum(w.value("trawl_watch_leases_lost_total") for w in (b, c))  # on a slow machine
+        most = max(entries().values())  # a slow machine loses leases, and notices that later
+        lost = lambda: before + sum(w.value("trawl_watch_leases_lost_total") for w in (b, c))
+        wait_until(lambda: most <= 2 + lost(), f"an entry came {most} times")
         b.end()
         c.end()
         found = entries()
         check(len(found) == wanted, "every entry:", len(found), "of", wanted)
-        check(max(found.values()) <= 2 + lost, "an entry came", max(found.values()), "times with",
-              lost, "leases lost")
 
 
 def test_cluster_away(folder, _):
@@ -273,15 +331,15 @@ def test_cluster_away(folder, _):
         server.kill()
         for watcher in watchers:
             wait_until(lambda: watcher.held() == 0, "the end of its lease")
-            check(watcher.page("/healthz")[0] == 503, "its health", watcher.page("/healthz"))
+            watcher.wait_for_health(503)
         logs.grow(2)
         server.start()
         wait_for_shares(watchers, 1, 1)
         wait_for_names(watchers, logs.names(2))
         for watcher in watchers:
-            wait_until(lambda: watcher.page("/healthz")[0] == 200, "its health")
+            watcher.wait_for_health(200)
             watcher.end()
-        check_once("cluster away:", watchers, logs.names(2))
+        check_told("cluster away:", watchers, server, logs.names(2))
 
 
 def test_usage(folder, _):
@@ -304,4 +362,4 @@ def test_usage(folder, _):
                   "says", result.stderr)
 
 
-run_tests([test_takeover, test_kills, test_every_entry, test_cluster_away, test_usage])
+run_tests([test_takeover, test_standstill, test_kills, test_every_entry, test_cluster_away, test_usage])

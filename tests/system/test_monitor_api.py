@@ -32,8 +32,8 @@ class Site:
         self.authority = Authority(folder)
 
     def monitor(self, *arguments, **options):
-        return Monitor(self.folder / "monitor", "--ca-file", self.authority.file, *arguments,
-                       **options)
+        return Monitor(self.folder / "monitor", "--ca-file", self.authority.file, "--timeout", "60",
+                       *arguments, **options)
 
 
 # --- Who may do what ---

@@ -9,7 +9,7 @@ import pathlib
 import signal
 
 import servers
-from nats_support import NatsServer, compare, run_tests, tls_context
+from nats_support import SERVER_PATIENCE, NatsServer, compare, run_tests, tls_context
 from support import Sweep, block, check, loopback, msgpack_objects, run
 
 
@@ -152,7 +152,7 @@ def test_logins(folder, port):
     """User and password, tokens, and who may not publish."""
     password = os.path.join(folder, "password")
     pathlib.Path(password).write_text("secret1\nmore\n")
-    users = """authorization { users: [
+    users = f"authorization {{ {SERVER_PATIENCE}\n" + """users: [
         {user: "writer", password: "secret1"}
         {user: "narrow", password: "secret2", permissions: {
             publish: "allowed", subscribe: "_INBOX.>"}} ] }"""
@@ -186,7 +186,7 @@ def test_logins(folder, port):
             sweep.hears("interrupt again")
             sweep.process.send_signal(signal.SIGINT)
             sweep.end(1)
-    with NatsServer(folder, 'authorization { token: "secret3" }', name="token") as server:
+    with NatsServer(folder, f'authorization {{ token: "secret3", {SERVER_PATIENCE} }}', name="token") as server:
         pathlib.Path(password).write_text("secret3")
         for where, environment in (
                 (f"nats://secret3@127.0.0.1:{server.port}/a#stream=T,create", {}),
@@ -204,7 +204,7 @@ def test_tls(folder, port):
     client_root = made.make("client", "ec", "basicConstraints=critical,CA:TRUE\n")
     files = {name: os.path.join(folder, name) for name in ("localhost.pem", "localhost.key")}
     options = (f'tls {{ cert_file: "{files["localhost.pem"]}", key_file: "{files["localhost.key"]}",'
-               f' ca_file: "{client_root}", verify: %s }}')
+               f' ca_file: "{client_root}", {SERVER_PATIENCE}, verify: %s }}')
     with NatsServer(folder, options % "false", name="tls") as server:
         at = f"localhost:{server.port}"
         check_told("wants TLS", f"nats://{at}/a", "TLS failed")

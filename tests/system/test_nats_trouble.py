@@ -8,40 +8,62 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import threading
 
 from nats_support import NatsCluster, NatsServer, compare, free_ports, run_tests, wait_until
-from support import Sweep, block, check, run
+from support import HANG_SECONDS, Sweep, block, check, loopback, run
 
 MANY = 20000
+REST = 100
+
+
+class HeldBack(Sweep):
+    """A sweep of so many targets, of which the last few are given to it at its end: what happens
+    before happens amid it, however fast it is."""
+
+    def __init__(self, count, *arguments):
+        super().__init__("-", *arguments, stdin=subprocess.PIPE)
+        self._count = count
+        self._give(block(count - REST))
+
+    def _give(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def give_rest(self):
+        self._give(f"{loopback(self._count - REST)}-{loopback(self._count - 1)}")
+        self.process.stdin.close()
 
 
 def test_restart(folder, port):
     """Nobody is there at first; then the server is killed in the midst, and comes back."""
     output = os.path.join(folder, "a.jsonl")
     where = free_ports(1)[0]
-    sweep = Sweep(block(MANY), "-p", port, "--rate", "15000", "-o", output, "-o",
-                  f"nats://127.0.0.1:{where}/trawl.records#spool=off,stream=T,create,window=500")
+    sweep = HeldBack(MANY, "-p", port, "--rate", "15000", "-o", output, "-o",
+                     f"nats://127.0.0.1:{where}/trawl.records#spool=off,stream=T,create,window=500")
     sweep.hears("cannot connect")
     with NatsServer(folder, port=where) as server:
         with server.client() as client:
             client.wait_for("T", 1000)
         server.kill()
         server.start()
+        sweep.give_rest()
         sweep.end()
         with server.client() as client:
             compare("restart:", client.messages("T"), output)
 
 
 class Relay:
-    """Between trawl and a server. When told to, it swallows what the server says, and after some
-    bytes from trawl it breaks the connection: all that had come was stored, and nothing of it
+    """Between trawl and a server. Three times it swallows what the server says, from some bytes on,
+    and breaks the connection some bytes later: all that had come was stored, and nothing of it
     acknowledged."""
+    CUTS = 3
 
     def __init__(self, port):
         self.server_port = port
         self.cuts, self.swallowed = 0, 0
-        self._cuts_wanted = 3
+        self._lock = threading.Lock()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -56,33 +78,40 @@ class Relay:
             except OSError:
                 return
             server = socket.create_connection(("127.0.0.1", self.server_port))
-            state = {"swallow": False}
-            threading.Thread(target=self._up, args=(client, server, state), daemon=True).start()
-            threading.Thread(target=self._down, args=(client, server, state), daemon=True).start()
+            swallows, swallowed = threading.Event(), threading.Event()
+            for way in self._up, self._down:
+                threading.Thread(target=way, args=(client, server, swallows, swallowed),
+                                 daemon=True).start()
 
-    def _up(self, client, server, state):
+    def _count_cut(self):
+        with self._lock:
+            self.cuts += self.cuts < self.CUTS
+
+    def _up(self, client, server, swallows, swallowed):
         passed = 0
         try:
             while data := client.recv(65536):
                 passed += len(data)
                 server.sendall(data)
-                state["swallow"] |= self.cuts < self._cuts_wanted and passed > 300000
-                if state["swallow"] and passed > 500000:
-                    self.cuts += 1
+                if self.cuts < self.CUTS and passed > 300000:
+                    swallows.set()
+                if swallows.is_set() and passed > 500000 and swallowed.wait(HANG_SECONDS):
+                    self._count_cut()
                     break
+            # The server takes what it was given to the end.
+            server.shutdown(socket.SHUT_WR)
         except OSError:
             pass
-        # The server takes what it was given to the end.
-        server.shutdown(socket.SHUT_WR)
         client.close()
 
-    def _down(self, client, server, state):
+    def _down(self, client, server, swallows, swallowed):
         try:
             while data := server.recv(65536):
-                if state["swallow"]:
-                    self.swallowed += data.count(b'"stream"')
-                else:
+                if not swallows.is_set():
                     client.sendall(data)
+                elif count := data.count(b'"stream"'):
+                    self.swallowed += count
+                    swallowed.set()
         except OSError:
             pass
         server.close()
@@ -97,11 +126,13 @@ def test_duplicates(folder, port):
     output = os.path.join(folder, "a.jsonl")
     with NatsServer(folder) as server, server.client() as client:
         relay = Relay(server.port)
+        # Nothing is sent again but after a cut.
         sweep = Sweep(block(MANY // 2), "-p", port, "-o", output, "-o",
-                      f"nats://127.0.0.1:{relay.port}/trawl.records#spool=off,stream=T,create")
+                      f"nats://127.0.0.1:{relay.port}/trawl.records#spool=off,stream=T,create,"
+                      f"timeout={HANG_SECONDS}s")
         sweep.end()
         relay.close()
-        check(relay.cuts == 3 and relay.swallowed > 0, "duplicates: cuts", relay.cuts,
+        check(relay.cuts == Relay.CUTS and relay.swallowed > 0, "duplicates: cuts", relay.cuts,
               relay.swallowed)
         compare("duplicates:", client.messages("T"), output)
 
@@ -110,16 +141,18 @@ def test_cluster(folder, port):
     """Three nodes with all records on each: the leader is killed in the midst."""
     output = os.path.join(folder, "a.jsonl")
     with NatsCluster(folder) as cluster:
-        sweep = Sweep(block(MANY), "-p", port, "--rate", "8000", "-o", output, "-o",
-                      f"{cluster.url}/trawl.records#spool=off,stream=T,create,replicas=3,timeout=2s")
-        leader = wait_until(lambda: cluster.leader("T"), "no leader")
-        with leader.client() as client:
+        sweep = HeldBack(MANY, "-p", port, "--rate", "8000", "-o", output, "-o",
+                         f"{cluster.url}/trawl.records#spool=off,stream=T,create,replicas=3,timeout=2s")
+        with wait_until(lambda: cluster.leader("T"), "no leader").client() as client:
             client.wait_for("T", 1000)
+        leader = wait_until(lambda: cluster.leader("T"), "no leader")
         leader.kill()
+        sweep.give_rest()
         sweep.end()
         other = wait_until(lambda: cluster.leader("T"), "no other leader")
         check(other is not leader, "cluster: the leader is still there")
         with other.client() as client:
+            client.wait_for("T", MANY)  # a new leader looks through what it has
             compare("cluster:", client.messages("T"), output)
 
 
@@ -127,11 +160,13 @@ def test_stopped(folder, port):
     """A server that hangs for longer than answers are waited for, and goes on."""
     output = os.path.join(folder, "a.jsonl")
     with NatsServer(folder) as server:
-        sweep = Sweep(block(MANY // 2), "-p", port, "--rate", "15000", "-o", output, "-o",
-                      f"nats://127.0.0.1:{server.port}/trawl.records#spool=off,stream=T,create,timeout=200ms")
+        sweep = HeldBack(MANY // 2, "-p", port, "--rate", "15000", "-o", output, "-o",
+                         f"nats://127.0.0.1:{server.port}/trawl.records#spool=off,stream=T,create,"
+                         "timeout=200ms")
         with server.client() as client:
             client.wait_for("T", 1000)
             server.process.send_signal(signal.SIGSTOP)
+            sweep.give_rest()
             sweep.hears("does not acknowledge")
             server.process.send_signal(signal.SIGCONT)
             sweep.end()

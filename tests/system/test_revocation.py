@@ -17,10 +17,11 @@ import tempfile
 import threading
 import time
 
-from support import check, finish, loopback, run, start
+from support import FOREVER, HANG_SECONDS, check, finish, loopback, run, start
 
 HOST = "site.test"
 HOUR, DAY = 3600, 86400
+PATIENT = [*FOREVER, "--fetch-timeout", 3600]
 
 
 def openssl(*arguments, fails=False):
@@ -216,8 +217,8 @@ class World:
             "/round": redirect_to("/round")})
 
     def scan(self, targets, *options, root=None):
-        done = run("scan", *targets, "--ca-file", root or self.root.pem, "--timeout", "60", "-o", "-",
-                   "-q", *options)
+        done = run("scan", *targets, "--ca-file", root or self.root.pem, "-o", "-", "-q", *PATIENT,
+                   *options)
         check(done.returncode == 0, "scan", options, done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -382,8 +383,7 @@ def test_crl_troubles(world):
                                  ("none", [], "names no CRL"),
                                  ("drip", [f"{url}/drip"], "in time")]:
         leaf = Leaf(world.upper, f"crl-{label}", points=points, chain=[world.upper])
-        timeout = "500ms" if label == "drip" else "60s"
-        record = world.probe(leaf, "--crl", "--fetch-timeout", timeout)
+        record = world.probe(leaf, "--crl", *(["--fetch-timeout", "500ms"] * (label == "drip")))
         found = record["revocation"]
         check(found["status"] == "unknown" and words in found["error"], label, found)
         check("revocation_unknown" in record["findings"] and record["status"] != "critical", label)
@@ -421,8 +421,7 @@ def test_many_targets(world):
     port, before = world.servers.port_of(leaf), world.files.asked.copy()
     stats = pathlib.Path(world.folder, "stats.json")
     records = world.scan([f"{HOST}@{loopback(n)}:{port}" for n in range(200)], "--crl",
-                         "--fetch-issuers", "--workers", "2", "--fetch-timeout", "60", "--stats",
-                         stats)
+                         "--fetch-issuers", "--workers", "2", "--stats", stats)
     check(len(records) == 200 and all(r["revocation"]["status"] == "revoked" for r in records),
           len(records), records[:1])
     asked = world.files.asked - before
@@ -437,7 +436,7 @@ def test_check_command(world):
     leaf = Leaf(world.upper, "checked", points=[f"{url}/checked.crl"], aia=[f"{url}/upper.der"])
     world.files.files["/checked.crl"] = world.upper.crl([leaf.serial])
     where = f"{HOST}@127.0.0.1:{world.servers.port_of(leaf)}"
-    common = ["--ca-file", world.root.pem, "--fetch-issuers", "--as", "nagios"]
+    common = ["--ca-file", world.root.pem, "--fetch-issuers", "--as", "nagios", *PATIENT]
     done = run("check", where, *common)
     check(done.returncode == 1 and "incomplete chain" in done.stdout, done.returncode, done.stdout)
     done = run("check", where, *common, "--crl")
@@ -466,11 +465,10 @@ def test_interruption(world):
 
     world.files.ways["/held"] = hold
     process = start("scan", f"{HOST}@127.0.0.1:{world.servers.port_of(leaf)}", "--ca-file",
-                    world.root.pem, "--crl", "--fetch-timeout", "600", "--timeout", "600", "-q",
-                    stdout=subprocess.PIPE, text=True)
-    asked.wait()
+                    world.root.pem, "--crl", *PATIENT, "-q", stdout=subprocess.PIPE, text=True)
+    check(asked.wait(HANG_SECONDS), "it does not ask")
     process.terminate()
-    output, _ = process.communicate()
+    output, _ = process.communicate(timeout=HANG_SECONDS)
     check(process.returncode == 130, process.returncode)
     record = json.loads(output)
     check(record["outcome"] == "ok" and record["revocation"]["status"] == "unknown" and

@@ -10,7 +10,6 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import threading
 import time
 
 from ct_support import CtFarm
-from hooks import SESAME, Hook, Sweep
+from hooks import SESAME, Hook, Sweep, interrupt_twice
 from support import HANG_SECONDS, SKIPPED, check, finish, loopback, run, start
 
 def version():
@@ -73,13 +72,13 @@ def many_in_arrays(sweep):
     count = 16000
     with Hook() as hook:
         begun = time.monotonic()
-        done = sweep.run(count, "-o", hook.spec("batch=500,batch-wait=50ms"), "-q")
+        done = sweep.run(count, "-o", hook.spec("batch=500,batch-wait=1m"), "-q")
         took = time.monotonic() - begun
         check(done.returncode == 0, done.stderr)
         payloads = hook.payloads()
         check(len(payloads) == count == len({p["host"] for p in payloads}), len(payloads))
         sizes = [len(json.loads(r.body)) for r in hook.requests]
-        check(max(sizes) == 500 and len(sizes) < count / 100, len(sizes), max(sizes))
+        check(sizes == [500] * (count // 500), len(sizes), max(sizes))
         check(len({r.headers["webhook-id"] for r in hook.requests}) == len(sizes))
         print(f"{count} records in {len(sizes)} requests: {count / took:.0f}/s")
 
@@ -193,14 +192,16 @@ def nobody_takes_it(sweep):
 
 
 def slow_but_well(sweep):
-    """A late answer is no answer; the message comes again, by the same id."""
+    """A late answer is no answer; the message comes again, by the same id. So may others, when the
+    machine is busy."""
     late = threading.Event()
     with Hook(lambda _, n: late if n == 1 else (200, {}, b"")) as hook:
-        done = sweep.run(2, "-o", hook.spec("timeout=300ms,backoff=1ms"))
+        done = sweep.run(2, "-o", hook.spec("timeout=300ms,backoff=1ms,retries=8"))
         late.set()
         check(done.returncode == 0, done.stderr)
         ids = [r.headers["webhook-id"] for r in hook.requests]
-        check(len(ids) == 3 and ids[0] == ids[1] != ids[2], ids)
+        check(ids[0] == ids[1] and len(set(ids)) == 2, ids)
+        check(len({r["id"] for r in hook.taken()}) == 2, ids)
 
 
 def interrupted(sweep):
@@ -209,12 +210,9 @@ def interrupted(sweep):
     with Hook(lambda _, n: (200, {}, b"") if n <= 2 else never) as hook:
         command = sweep.arguments(50, "-o", hook.spec("timeout=10m"))
         with start(*command, stderr=subprocess.PIPE, text=True) as process:
-            while len(hook.requests) < 3:
+            while len(hook.requests) < 3 and process.poll() is None:
                 time.sleep(0.01)
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.3)
-            process.send_signal(signal.SIGINT)
-            _, stderr = process.communicate(timeout=HANG_SECONDS)
+            stderr = interrupt_twice(process)
         never.set()
         stats = sweep.stats()
         check(process.returncode == 1, process.returncode)
@@ -314,7 +312,7 @@ def watch(sweep, farm, *more):
 
 def alerts_are_offered_again(sweep):
     """Precertificate and certificate, in two logs, are one alert; refused, it waits for the next
-    run, and arrives there by the same id."""
+    run, which comes before --retry, and arrives there by the same id."""
     state = sweep.folder / "watch.db"
     answers = [(400, {}, b"no"), (200, {}, b""), (200, {}, b"")]
     got = []
@@ -322,7 +320,7 @@ def alerts_are_offered_again(sweep):
                 "--wish", "20:x509,partner=7") as farm:
         for answer in answers:
             with Hook(lambda *_, now=answer: now) as hook:
-                done = watch(sweep, farm, "--state", state, "-o", hook.spec())
+                done = watch(sweep, farm, "--state", state, "--retry", "2m", "-o", hook.spec())
                 got.append((done.returncode, hook.requests, sweep.stats(), done.stderr))
     refused, taken, after = got
     check(refused[0] == 1 and refused[2]["records_refused"] == 1, refused)

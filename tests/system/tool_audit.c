@@ -1,9 +1,10 @@
 /* Audits one server with blocking sockets and prints what was found as a JSON object.
  *
- *     tool_audit ADDRESS PORT [SNI [CONNECTIONS [LEAF ISSUER]]]
+ *     tool_audit ADDRESS PORT [SNI [CONNECTIONS [SECONDS [LEAF ISSUER]]]]
  *
- * ADDRESS is IPv4; SNI may be empty; 0 connections mean the default; LEAF and ISSUER are files with
- * DER, by which a stapled OCSP response is read. */
+ * ADDRESS is IPv4; SNI may be empty; 0 connections mean the default; SECONDS are for what comes
+ * behind a handshake, if it comes: 2 unless given; LEAF and ISSUER are files with DER, by which a
+ * stapled OCSP response is read. */
 #include "engine/tls/audit.h"
 #include "engine/tls/handshake.h"
 #include "engine/x509/ocsp.h"
@@ -18,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HANG_SECONDS = 20, LINGER_SECONDS = 2 };
+enum { HANG_SECONDS = 120, LINGER_SECONDS = 2 };
 
 static void be_patient(int fd, int seconds) {
     struct timeval patience = {.tv_sec = seconds};
@@ -35,7 +36,7 @@ static ssize_t send_all(int fd, struct buffer *out) {
 }
 
 /* How a connection ended, if it was not the audit that had enough. `out` holds the hello. */
-static void converse(struct tls_audit *audit, const struct sockaddr_in *address,
+static void converse(struct tls_audit *audit, const struct sockaddr_in *address, int linger_s,
                      struct buffer *out) {
     uint8_t bytes[4096];
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -48,7 +49,8 @@ static void converse(struct tls_audit *audit, const struct sockaddr_in *address,
     }
     enum tls_status status = TLS_MORE;
     ssize_t len = send_all(fd, out);
-    while (len >= 0 && (len = recv(fd, bytes, sizeof bytes, 0)) > 0) {
+    /* With a deadline it is interrupted when the program was stopped and goes on. */
+    while (len >= 0 && (len = TEMP_FAILURE_RETRY(recv(fd, bytes, sizeof bytes, 0))) > 0) {
         status = tls_audit_feed(audit, (struct slice){bytes, (size_t)len}, out);
         len = send_all(fd, out);
         if (status != TLS_MORE) {
@@ -56,7 +58,7 @@ static void converse(struct tls_audit *audit, const struct sockaddr_in *address,
             return;
         }
         if (tls_audit_lingers(audit))
-            be_patient(fd, LINGER_SECONDS);
+            be_patient(fd, linger_s);
     }
     tls_audit_ended(audit, len < 0 && errno == EAGAIN ? TLS_AUDIT_TIMED_OUT : TLS_AUDIT_CLOSED);
     close(fd);
@@ -188,6 +190,7 @@ int main(int argc, char **argv) {
         return 2;
     address.sin_port = htons((uint16_t)atoi(argv[2]));
     options.connections_max = (uint16_t)(argc > 4 ? atoi(argv[4]) : 0);
+    int linger_s = argc > 5 ? atoi(argv[5]) : LINGER_SECONDS;
     options.jarm_name = slice_of(argv[1]);
     struct tls_client *client = tls_client_new(NULL);
     if (!client)
@@ -199,14 +202,14 @@ int main(int argc, char **argv) {
     buffer_init(&hello);
     while (getrandom(random, sizeof random, 0) == sizeof random &&
            tls_audit_next(audit, random, &hello)) {
-        converse(audit, &address, &hello);
+        converse(audit, &address, linger_s, &hello);
         hello.len = 0;
     }
     const struct tls_audit_result *result = tls_audit_result(audit);
     printf("{");
     print_result(result);
-    if (argc > 6 && result->ocsp_response.len)
-        print_ocsp(result->ocsp_response, argv[5], argv[6]);
+    if (argc > 7 && result->ocsp_response.len)
+        print_ocsp(result->ocsp_response, argv[6], argv[7]);
     printf("}\n");
     buffer_deinit(&hello);
     tls_audit_free(audit);

@@ -23,8 +23,9 @@
  *     loop                      a record whose name points to itself
  *     noise                     bytes at random instead of a message
  *
- * Prints its port, then with --log every question as `udp|tcp a|aaaa|tlsa NAME`, and serves until
- * standard input ends. Ends with 0, with 1 when it cannot run, with 2 for wrong usage. */
+ * Prints its port, then with --log every question as `udp|tcp a|aaaa|tlsa NAME ID`, where one that
+ * is repeated has the id it had, and serves until standard input ends and nothing is left that was
+ * asked before. Ends with 0, with 1 when it cannot run, with 2 for wrong usage. */
 #include "engine/base/address.h"
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
@@ -341,8 +342,8 @@ static void make_reply(struct server *server, const struct question *question,
     struct rule *rule = find_rule(server, question);
 
     if (server->log)
-        printf("%s %s %s\n", question->tcp ? "tcp" : "udp", type_name(question->type),
-               question->name);
+        printf("%s %s %s %02x%02x\n", question->tcp ? "tcp" : "udp", type_name(question->type),
+               question->name, question->bytes[0], question->bytes[1]);
     *reply = (struct reply){.bytes = reply->bytes, .name_at = HEADER, .ttl = 60};
     put_bytes(reply, question->bytes, question->end);
     reply->bytes[2] = 0x81; /* an answer, recursion desired */
@@ -498,16 +499,22 @@ static void serve(struct server *server, struct batch *batch) {
                                                  {.fd = server->udp, .events = POLLIN},
                                                  {.fd = server->listener, .events = POLLIN}};
     char ignored[256];
+    bool ended = false;
 
     for (;;) {
         for (int i = 0; i < CONNECTIONS_MAX; i++)
             polled[3 + i] = (struct pollfd){.fd = server->connections[i].fd, .events = POLLIN};
         int wait_ms = send_delayed(server);
         fflush(stdout);
-        if (poll(polled, 3 + CONNECTIONS_MAX, wait_ms) < 0)
-            continue;
-        if (polled[0].revents && read(STDIN_FILENO, ignored, sizeof ignored) <= 0)
+        int count = poll(polled, 3 + CONNECTIONS_MAX, ended ? 0 : wait_ms);
+        if (count == 0 && ended)
             return;
+        if (count < 0)
+            continue;
+        if (polled[0].revents && read(STDIN_FILENO, ignored, sizeof ignored) <= 0) {
+            ended = true;
+            polled[0].fd = -1;
+        }
         if (polled[1].revents)
             serve_udp(server, batch);
         for (int i = 0; i < CONNECTIONS_MAX; i++)
@@ -525,7 +532,8 @@ static int bound_socket(int type, const struct address *address, uint16_t *port)
     socklen_t len = address_to_sockaddr(address, *port, &own);
     int fd = socket(own.ss_family, type | SOCK_CLOEXEC, 0), on = 1, size = 8 << 20;
 
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (type == SOCK_STREAM) /* two sockets for UDP would share a port */
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     if (fd < 0 || bind(fd, (struct sockaddr *)&own, len) != 0 ||
         (type == SOCK_STREAM && listen(fd, 64) != 0) ||

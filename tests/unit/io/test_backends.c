@@ -18,7 +18,7 @@ static void test_echo_and_peer_close(void **state) {
     io_send(f.io, 3, slice_of("lo"));
     io_receive(f.io, 3);
     no_event();
-    assert_int_equal(recv(peer, text, sizeof text, 0), 5);
+    assert_int_equal(recv(peer, text, 5, MSG_WAITALL), 5);
     assert_int_equal(send(peer, text, 5, 0), 5);
     next_text(3, "hello");
     io_receive(f.io, 3);
@@ -205,9 +205,15 @@ static void test_send_failed(void **state) {
     need_io();
     reset(connected(1));
     f.count = 0;
-    io_send(f.io, 1, slice_of("x"));
-    assert_int_equal(f.count, 0);
-    assert_int_not_equal(next_event(IO_SEND_FAILED, 1)->error, 0);
+    for (int i = 0; i < STEPS_MAX && f.count == 0; i++) { /* the reset may be under way */
+        io_send(f.io, 1, slice_of("x"));
+        assert_int_equal(f.count, 0);
+        assert_int_equal(io_step(f.io, STEP_MS), ERROR_NONE);
+    }
+    assert_int_equal(f.count, 1);
+    assert_int_equal(f.log[0].kind, IO_SEND_FAILED);
+    assert_int_equal(f.log[0].index, 1);
+    assert_int_not_equal(f.log[0].error, 0);
     io_send(f.io, 1, slice_of("x"));
     assert_true(io_close_socket(f.io, 1)); /* its failure comes too late to be told */
     no_event();
@@ -281,9 +287,9 @@ static void test_close_while_unanswered(void **state) {
     int listener = listen_on(0, &port);
     for (uint32_t i = 0; i < COUNT; i++)
         io_connect(f.io, i, &f.address, port);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3 || (i < STEPS_MAX && f.count == 0); i++)
         assert_int_equal(io_step(f.io, 20), ERROR_NONE);
-    assert_true(f.count < COUNT);
+    assert_true(f.count > 0 && f.count < COUNT);
     bool told[COUNT] = {false};
     for (uint32_t i = 0; i < f.count; i++)
         told[f.log[i].index] = true;

@@ -401,9 +401,9 @@ static void a_full_queue_stops_the_intake(void **state) {
 /* One sink that is slow holds the other back, too, but never loses a record of it. */
 static void one_of_two_is_held(void **state) {
     (void)state;
-    struct run run = {.workers = 2, .targets = 50000};
+    struct run run = {.workers = 2, .targets = 50000, .held = true};
     start(&run);
-    atomic_store(&run.drains[1].held, true);
+    atomic_store(&run.drains[0].held, false);
     submit(&run);
     while (batch_queue_metrics(run.drains[1].queue).full_total < 100)
         usleep(1000);

@@ -1,5 +1,7 @@
 #include "engine/queue/ring.h"
 
+#include "engine/base/clock.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -71,7 +73,7 @@ static void test_shared(void **state) {
     assert_order(item_ring_pop_shared);
 }
 
-enum { CONSUMERS = 3, ITEMS = 250000, ALL_ITEMS_CAPACITY = 1 << 18 };
+enum { CONSUMERS = 3, ITEMS = 250000, ALL_ITEMS_CAPACITY = 1 << 18, FLOW_S = 10 };
 
 struct stress {
     struct item_ring ring;
@@ -117,29 +119,31 @@ static struct stress *stress_new(unsigned capacity) {
     return stress;
 }
 
-static void stress_end(struct stress *stress) {
+static void stress_end(struct stress *stress, uint64_t pushed) {
     atomic_store(&stress->done, true);
     for (int i = 0; i < CONSUMERS; i++)
         pthread_join(stress->consumers[i], NULL);
     assert_int_equal(stress->torn, 0);
     assert_int_equal(stress->disordered, 0);
     for (uint64_t i = 0; i < ITEMS; i++)
-        assert_int_equal(stress->taken[i], 1);
+        assert_int_equal(stress->taken[i], i < pushed);
     item_ring_deinit(&stress->ring);
     free(stress);
 }
 
 /* One producer and three consumers over a ring that is full or empty most of the time: nothing is
- * lost, nothing comes twice, nothing comes in halves. */
+ * lost, nothing comes twice, nothing comes in halves. Each waits for the others by giving way, to
+ * whoever else wants the processor: where that takes too long, fewer items do. */
 static void test_flow(void **state) {
     (void)state;
     struct stress *stress = stress_new(16);
+    uint64_t until_ns = clock_monotonic_ns() + FLOW_S * UINT64_C(1000000000), i = 0;
 
     atomic_store(&stress->begun, true);
-    for (uint64_t i = 0; i < ITEMS; i++)
+    for (; i < ITEMS && clock_monotonic_ns() < until_ns; i++)
         while (!push(&stress->ring, i))
             sched_yield();
-    stress_end(stress);
+    stress_end(stress, i);
 }
 
 /* Consumers that find enough for all of them, and so get into each other's way all the time. */
@@ -151,7 +155,7 @@ static void test_rush(void **state) {
         for (uint64_t i = 0; i < ITEMS; i++)
             assert_true(push(&stress->ring, i));
         atomic_store(&stress->begun, true);
-        stress_end(stress);
+        stress_end(stress, ITEMS);
     }
 }
 

@@ -383,19 +383,27 @@ static void connects_in_the_midst(void **state) {
 
 /* --- TCP, both ways --- */
 
+/* Bound, so that the port is nobody else's; it may be bound again by who listens there. */
+static int tcp_socket(struct sockaddr_in *address) {
+    socklen_t size = sizeof *address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)address, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)address, &size), 0);
+    return fd;
+}
+
 static void over_tcp(void **state) {
     (void)state;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof address;
     struct bytes bytes = records_from(0, 1000);
     char spec[100];
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    int own_port = tcp_socket(&address), listener = tcp_socket(&address);
     assert_int_equal(listen(listener, 8), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
     snprintf(spec, sizeof spec, "msgpack+tcp://127.0.0.1:%u", ntohs(address.sin_port));
     struct sink *sink = open_sink(spec);
-    write_well(sink, bytes);
+    persist(sink, bytes);
     int reader = accept(listener, NULL, NULL);
     expect(reader, bytes);
     end(sink);
@@ -409,6 +417,7 @@ static void over_tcp(void **state) {
     end(sink);
     expect(reader, bytes);
     expect_end(reader);
+    close(own_port);
     free(bytes.ptr);
 }
 
