@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from servers import ENVIRONMENT, free_port
+from servers import ENVIRONMENT, HttpServer, free_port
 from support import HANG_SECONDS, check
 
 SCT_LIST = ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
@@ -337,11 +337,7 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = HttpServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
         self.thread = threading.Thread(target=self.server.serve_forever)
 

@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 
-from servers import free_port
+from servers import HttpServer, free_port
 from support import HANG_SECONDS, block, check, refusing_port, run
 
 Request = collections.namedtuple("Request", "path headers body time connection")
@@ -79,9 +79,7 @@ class Hook:
             def log_message(self, *_):
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
+        class Server(HttpServer):
 
             def handle_error(self, *_):
                 pass

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from certwatch_support import wait_until
+from servers import HttpServer
 from support import HANG_SECONDS, check, run, start
 
 TOKEN = "an-administrator-of-the-tests"
@@ -159,11 +160,6 @@ def split_smtp(connection):
 
 
 # --- Webhooks ---
-
-class HttpServer(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
 
 class Receiver:
     """Takes notices; refuses the first `refused` of them. `bodies` are those that it took, before

@@ -35,33 +35,6 @@ def has_route_pools():
     return (int(major), int(minor)) >= (2, 10)
 
 
-_held = []  # sockets, as long as the script runs
-
-
-def _hold(port):
-    """Nobody else can have it from here on, but who may use it again, as the servers do. False when
-    somebody was faster."""
-    holder = socket.socket()
-    try:
-        holder.bind(("", port))
-    except OSError:
-        holder.close()
-        return False
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    _held.append(holder)
-    return True
-
-
-def free_ports(count):
-    """Given to nobody else, here or by another script, also while no server has them."""
-    ports = []
-    while len(ports) < count:
-        port = servers.free_port()
-        if _hold(port):
-            ports.append(port)
-    return ports
-
-
 def wait_until(condition, what):
     """The first true value of `condition()`; for what has no event to wait for."""
     deadline = time.monotonic() + HANG_SECONDS
@@ -209,7 +182,7 @@ class NatsServer:
         self.folder.mkdir()
         self.name = name
         self.host = host
-        self.port = port or free_ports(1)[0]
+        self.port = port or servers.free_port()
         self.url = f"nats://{host}:{self.port}"
         self.process = None
         self._prefix = prefix
@@ -263,7 +236,7 @@ class NatsCluster:
 
     def __init__(self, folder, options="", nodes=3, places=None, limits=""):
         places = places or nodes * [("127.0.0.1", "127.0.0.1", ())]
-        ports = free_ports(2 * nodes)
+        ports = [servers.free_port() for _ in range(2 * nodes)]
         inner = [f"{place[1]}:{port}" for place, port in zip(places, ports[nodes:])]
         routes = ", ".join(f"nats-route://{at}" for at in inner)
         # Nodes that connect to each other at the same time may close all of several routes.

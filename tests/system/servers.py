@@ -1,5 +1,6 @@
 """Servers of other hands for the scripts of this folder: programs, free ports, certificates, and
 processes that are ended with the `with` block that started them."""
+import http.server
 import os
 import pathlib
 import random
@@ -9,7 +10,8 @@ import subprocess
 import sys
 import time
 
-HANG_SECONDS = 240  # only stops what hangs
+from support import HANG_SECONDS
+
 END_SECONDS = 10  # until those are killed that do not end when asked to, as xrdp at its start
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 # The machine's own configuration may forbid old versions.
@@ -50,6 +52,12 @@ def free_port():
             if _claim(port):
                 return port
     sys.exit("no free port")
+
+
+class HttpServer(http.server.ThreadingHTTPServer):
+    """Of many that come at once none is sent away."""
+    daemon_threads = True
+    request_queue_size = 256
 
 
 def listening_ports():

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import threading
 
-from servers import free_port, listening_ports
+from servers import HttpServer, free_port, listening_ports
 
 PRELOGIN, RESPONSE, LAST = 0x12, 0x04, 0x01
 VERSION_OPTION, ENCRYPTION_OPTION, END = 0, 1, 0xFF
@@ -193,10 +193,7 @@ class WebServer:
         def log_message(self, *_):
             pass
 
-    class Quiet(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 256
-
+    class Quiet(HttpServer):
         def handle_error(self, *_):
             pass  # what it is sent is no HTTP, and no TLS either
 

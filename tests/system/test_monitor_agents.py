@@ -24,9 +24,9 @@ import time
 from cryptography.hazmat.primitives import hashes, serialization
 
 from certwatch_support import wait_until
-from monitor_support import (TOKEN, Authority, HttpServer, Monitor, Server, TlsServer,
-                             certificate_of, fingerprint, once)
-from servers import free_port
+from monitor_support import (TOKEN, Authority, Monitor, Server, TlsServer, certificate_of,
+                             fingerprint, once)
+from servers import HttpServer, free_port
 from support import check, finish, loopback, refusing_port
 
 

@@ -11,7 +11,8 @@ import socket
 import subprocess
 import threading
 
-from nats_support import NatsCluster, NatsServer, compare, free_ports, run_tests, wait_until
+from nats_support import NatsCluster, NatsServer, compare, run_tests, wait_until
+from servers import free_port
 from support import HANG_SECONDS, Sweep, block, check, loopback, run
 
 MANY = 20000
@@ -39,7 +40,7 @@ class HeldBack(Sweep):
 def test_restart(folder, port):
     """Nobody is there at first; then the server is killed in the midst, and comes back."""
     output = os.path.join(folder, "a.jsonl")
-    where = free_ports(1)[0]
+    where = free_port()
     sweep = HeldBack(MANY, "-p", port, "--rate", "15000", "-o", output, "-o",
                      f"nats://127.0.0.1:{where}/trawl.records#spool=off,stream=T,create,window=500")
     sweep.hears("cannot connect")
@@ -176,7 +177,7 @@ def test_stopped(folder, port):
 def test_spooled(folder, port):
     """With a spool the sweep does not wait for a server that is away, and `trawl spool replay`
     brings what is kept there; twice does no harm."""
-    output, spool, where = os.path.join(folder, "a.jsonl"), os.path.join(folder, "s"), free_ports(1)[0]
+    output, spool, where = os.path.join(folder, "a.jsonl"), os.path.join(folder, "s"), free_port()
     result = run("scan", block(3000), "-p", port, "-o", output, "-o",
                  f"nats://127.0.0.1:{where}/trawl.records#stream=T,create,spool={spool}")
     check(result.returncode == 0 and "3000 wait" in result.stderr, "spooled:", result.returncode,
@@ -192,7 +193,7 @@ def test_given_up(folder, port):
     """No server ever comes: the user ends it, and what is lost is counted."""
     stats = os.path.join(folder, "stats")
     sweep = Sweep(block(100), "-p", port, "--stats", stats, "-o",
-                  f"nats://127.0.0.1:{free_ports(1)[0]}/trawl.records#spool=off")
+                  f"nats://127.0.0.1:{free_port()}/trawl.records#spool=off")
     sweep.hears("cannot connect")
     sweep.process.send_signal(signal.SIGINT)
     sweep.hears("interrupt again to give it up")

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 
+from servers import HttpServer
 from support import FOREVER, HANG_SECONDS, check, finish, loopback, run, start
 
 HOST = "site.test"
@@ -34,11 +35,8 @@ def openssl(*arguments, fails=False):
 
 # --- What is fetched ---
 
-class Files(http.server.ThreadingHTTPServer):
+class Files(HttpServer):
     """Serves `files` by path, or what a function of `ways` does with the handler. `asked` counts."""
-
-    daemon_threads = True
-    request_queue_size = 256
 
     def __init__(self):
         self.files, self.ways = {}, {}
